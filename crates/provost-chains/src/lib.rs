@@ -1,0 +1,1 @@
+//! What Tekton Chains attests, in which format, and where it goes.

@@ -1,0 +1,1 @@
+//! The languages inside Kyverno policies: JMESPath, wildcards, quantities, durations, operators.

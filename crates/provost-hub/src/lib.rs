@@ -1,0 +1,1 @@
+//! The embedded registry: the OCI distribution specification over a layout on disk.

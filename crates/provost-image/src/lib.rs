@@ -1,0 +1,1 @@
+//! Builds images from a folder and a Dockerfile, without a container engine.

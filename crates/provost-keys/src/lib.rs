@@ -1,0 +1,1 @@
+//! Whose signature: key files, PEM public keys, signing and verifying.

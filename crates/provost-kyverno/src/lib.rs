@@ -1,0 +1,1 @@
+//! Kyverno's image policies: match, autogen, verifyImages, results.

@@ -1,0 +1,1 @@
+//! Vouching: from payload to envelope to store.

@@ -1,0 +1,1 @@
+//! What was signed: in-toto statements, SLSA provenance, DSSE envelopes, simple signing, strict JSON.

@@ -1,0 +1,1 @@
+//! Tekton's objects and a runner for one machine.

@@ -1,0 +1,1 @@
+//! Judging: find, check, claim, judge, report.

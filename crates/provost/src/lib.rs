@@ -1,0 +1,1 @@
+//! Provost: who built this image, and may it run?
