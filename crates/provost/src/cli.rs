@@ -1,0 +1,115 @@
+//! The command line: which commands there are, and how a mistake in one is answered.
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::command;
+use crate::face::Face;
+use crate::failure::Failure;
+
+/// Provost answers, for every container image: who built this, and may it run?
+#[derive(Parser, Debug)]
+#[command(name = "provost", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the ten steps on this machine: build, attest, verify, admit, deny.
+    Demo(command::demo::Args),
+    /// Generate a key pair.
+    GenerateKeyPair(command::generate_key_pair::Args),
+    /// Print the public key of a key pair.
+    PublicKey(command::public_key::Args),
+    /// Attest an image: sign a statement about it and store it beside it.
+    Attest(command::attest::Args),
+    /// Verify the attestations of an image, and judge them by policies.
+    VerifyAttestation(command::verify_attestation::Args),
+    /// Run Tekton pipelines and tasks on this machine.
+    Run(command::run::Args),
+    /// Print the provenance Tekton Chains would sign for a finished run.
+    Provenance(command::provenance::Args),
+    /// Build and push an image from a folder and a Dockerfile.
+    Image(command::image::Args),
+    /// Serve a folder as a container registry.
+    Registry(command::registry::Args),
+    /// Judge resources by Kyverno policies.
+    Apply(command::apply::Args),
+    /// Answer admission reviews by Kyverno policies, one JSON a line.
+    Review(command::review::Args),
+    /// Evaluate JMESPath as Kyverno does.
+    Jp(command::jp::Args),
+    /// Check data against CUE policies.
+    Cue(command::cue::Args),
+    /// A step of `provost run`, in its own namespace.
+    #[command(name = "__step", hide = true)]
+    Step(command::step::Args),
+}
+
+/// Parses the arguments and runs the command they name.
+pub(crate) fn run(arguments: Vec<OsString>, face: &Face) -> Result<(), Failure> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(mistake) => return answer(&mistake, face),
+    };
+    // A step must stay single-threaded until it has entered its namespace, so it runs before any runtime starts.
+    if let Command::Step(args) = cli.command {
+        return command::step::run(args, face);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(dispatch(cli.command, face))
+}
+
+async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => command::demo::run(args, face).await,
+        Command::GenerateKeyPair(args) => command::generate_key_pair::run(args, face).await,
+        Command::PublicKey(args) => command::public_key::run(args, face).await,
+        Command::Attest(args) => command::attest::run(args, face).await,
+        Command::VerifyAttestation(args) => command::verify_attestation::run(args, face).await,
+        Command::Run(args) => command::run::run(args, face).await,
+        Command::Provenance(args) => command::provenance::run(args, face).await,
+        Command::Image(args) => command::image::run(args, face).await,
+        Command::Registry(args) => command::registry::run(args, face).await,
+        Command::Apply(args) => command::apply::run(args, face).await,
+        Command::Review(args) => command::review::run(args, face).await,
+        Command::Jp(args) => command::jp::run(args, face).await,
+        Command::Cue(args) => command::cue::run(args, face).await,
+        Command::Step(args) => command::step::run(args, face),
+    }
+}
+
+/// Help goes to standard output and is no failure; a mistake is said in cosign's (cobra's) words, exit code 1.
+fn answer(mistake: &clap::Error, face: &Face) -> Result<(), Failure> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let context = |kind| match mistake.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    match mistake.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            face.out_raw(mistake.render().to_string());
+            Ok(())
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            face.out_raw(Cli::command().render_help().to_string());
+            Ok(())
+        }
+        ErrorKind::UnknownArgument => {
+            let flag = context(ContextKind::InvalidArg).unwrap_or_default();
+            Err(Failure::new(format!("unknown flag: {flag}")))
+        }
+        ErrorKind::InvalidSubcommand => {
+            let name = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            Err(Failure::new(format!("unknown command \"{name}\" for \"provost\"")))
+        }
+        _ => {
+            let text = mistake.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            Err(Failure::new(text.trim_end()))
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The real binary, run as users run it.
