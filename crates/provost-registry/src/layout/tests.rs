@@ -1,0 +1,1 @@
+//! The layout on disk: whole files, durable answers, foreign folders.
