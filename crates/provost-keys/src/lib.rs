@@ -1,1 +1,21 @@
 //! Whose signature: key files, PEM public keys, signing and verifying.
+//!
+//! Everything here works on bytes the caller has read: no file, environment or network is touched. What a key file
+//! claims costs at most [`KEY_FILE_LIMIT`] bytes and one of the three scrypt costs cosign writes. scrypt takes about a
+//! sixth of a second, so asynchronous callers open private keys on a blocking thread.
+
+mod encrypted;
+mod error;
+mod kind;
+mod pem;
+mod private_key;
+mod public_key;
+mod secretbox;
+mod spki;
+mod ssh;
+
+pub use error::{KeyError, PrivateKeyFault, PublicKeyFault, SignatureError};
+pub use kind::{Hash, HashChoice, KeyKind};
+pub use pem::KEY_FILE_LIMIT;
+pub use private_key::PrivateKey;
+pub use public_key::PublicKey;
