@@ -1,1 +1,12 @@
 //! Vouching: from payload to envelope to store.
+//!
+//! A statement becomes an envelope under a key ([`envelope`]), or a simple signing payload a signature; both are
+//! appended to what lies beside the image already ([`attach`]). Nothing here judges a policy.
+
+pub mod attach;
+pub mod envelope;
+pub mod statement;
+
+pub use attach::{AttachError, AttachedLayer, Dedup, attach};
+pub use envelope::{KeyHint, sign_envelope};
+pub use statement::{PredicateError, attestation_statement};

@@ -1,1 +1,23 @@
 //! Judging: find, check, claim, judge, report.
+//!
+//! One attestation goes through five questions in this order: where does it lie ([`find`]), did a trusted key
+//! sign it ([`check`]), is it about this image ([`check`] again, from the signed bytes), does the policy hold
+//! for it ([`policy`]), and what is said about it ([`report`]). Signature first, parse second: what no trusted
+//! key signed is never interpreted.
+//!
+//! Verdicts are data. The sentences cosign and Kyverno print are made from them in [`dialect`].
+
+pub mod bundle;
+pub mod check;
+pub mod dialect;
+pub mod find;
+pub mod policy;
+pub mod reason;
+pub mod report;
+pub mod signature;
+
+pub use check::{TrustedKey, check_attestation};
+pub use find::{Candidate, FindRequest, Formats, Source, find_attestations};
+pub use reason::{Reason, Unchecked, Verdict};
+pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations};
+pub use signature::{SignatureCandidate, VerifiedSignature, check_signature, find_signatures};

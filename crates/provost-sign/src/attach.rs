@@ -1,0 +1,173 @@
+//! Appending a layer to the `.att` or `.sig` manifest beside an image, keeping what others put there.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use provost_oci::manifest::RootFs;
+use provost_oci::{Descriptor, Digest, ImageConfig, ImageManifest, Repository, Selector, media_type};
+use provost_registry::{Manifest, Store, StoreError};
+use provost_statement::go_json;
+use serde_json::{Value, json};
+
+/// The most layers of one manifest, cosign's limit.
+pub const MAX_LAYERS: usize = 1000;
+/// How often a write that somebody else overwrote is tried again; each round adds one writer's layer, so eight
+/// rounds serve eight writers that collide at once.
+pub const ATTEMPTS: usize = 8;
+const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
+
+/// A layer to append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachedLayer {
+    /// `application/vnd.dsse.envelope.v1+json`, or simple signing's.
+    pub media_type: String,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its annotations; the signature's must be among them.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// When a layer counts as being there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dedup {
+    /// Never: cosign's attestations.
+    Never,
+    /// When a layer has the same digest and annotations.
+    SameLayer,
+}
+
+/// Why a layer was not attached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// The registry did not take part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What lies under the tag is no image manifest, and is not overwritten.
+    #[error("{repository}:{tag}: {reason}; remove the tag to start anew")]
+    Foreign {
+        /// Where.
+        repository: String,
+        /// Under which tag.
+        tag: String,
+        /// Why it cannot be appended to.
+        reason: String,
+    },
+    /// The manifest is full.
+    #[error("{repository}:{tag} has {MAX_LAYERS} layers already, the most that are read")]
+    Full {
+        /// Where.
+        repository: String,
+        /// Under which tag.
+        tag: String,
+    },
+    /// Others kept writing the same tag.
+    #[error("{repository}:{tag} was overwritten by another writer {ATTEMPTS} times")]
+    Contended {
+        /// Where.
+        repository: String,
+        /// Under which tag.
+        tag: String,
+    },
+}
+
+/// Appends a layer under a tag, and reads the tag back until the layer and all that were there before stand in it.
+///
+/// The manifest and its configuration are, byte for byte, what cosign writes. Returns whether anything was added.
+///
+/// # Errors
+/// See [`AttachError`].
+pub async fn attach(
+    store: &dyn Store,
+    repository: &Repository,
+    tag: &str,
+    layer: &AttachedLayer,
+    dedup: Dedup,
+) -> Result<bool, AttachError> {
+    let mut pointer = store.put_blob(repository, &layer.media_type, layer.bytes.clone()).await?;
+    pointer.annotations.clone_from(&layer.annotations);
+    let selector = Selector::Tag(tag.to_owned());
+    let mut wanted: Vec<Descriptor> = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let mut layers = existing(store, repository, tag).await?;
+        let there = |layers: &[Descriptor], one: &Descriptor| {
+            layers.iter().any(|l| l.digest == one.digest && l.annotations == one.annotations)
+        };
+        if !wanted.is_empty() && wanted.iter().all(|one| there(&layers, one)) {
+            return Ok(true);
+        }
+        if wanted.is_empty() && dedup == Dedup::SameLayer && there(&layers, &pointer) {
+            return Ok(false);
+        }
+        // A layer that vanished between our reading and now was another writer's loss; put it back with ours.
+        for lost in &wanted {
+            if !there(&layers, lost) && lost != &pointer {
+                layers.push(lost.clone());
+            }
+        }
+        layers.push(pointer.clone());
+        if layers.len() > MAX_LAYERS {
+            return Err(AttachError::Full { repository: repository.to_string(), tag: tag.to_owned() });
+        }
+        put(store, repository, &selector, &layers).await?;
+        wanted = layers;
+    }
+    let layers = existing(store, repository, tag).await?;
+    if wanted.iter().all(|one| layers.iter().any(|l| l.digest == one.digest)) {
+        return Ok(true);
+    }
+    Err(AttachError::Contended { repository: repository.to_string(), tag: tag.to_owned() })
+}
+
+async fn existing(store: &dyn Store, repository: &Repository, tag: &str) -> Result<Vec<Descriptor>, AttachError> {
+    let manifest = match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
+        Ok(manifest) => manifest,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let foreign =
+        |reason: String| AttachError::Foreign { repository: repository.to_string(), tag: tag.to_owned(), reason };
+    if media_type::is_index(&manifest.media_type) {
+        return Err(foreign("it is an index, expected an image manifest".to_owned()));
+    }
+    let view: ImageManifest = serde_json::from_slice(&manifest.bytes).map_err(|e| foreign(e.to_string()))?;
+    Ok(view.layers)
+}
+
+async fn put(
+    store: &dyn Store,
+    repository: &Repository,
+    selector: &Selector,
+    layers: &[Descriptor],
+) -> Result<(), AttachError> {
+    let config = Bytes::from(configuration(layers));
+    let config = store.put_blob(repository, media_type::OCI_CONFIG, config).await?;
+    let manifest = ImageManifest {
+        schema_version: 2,
+        media_type: media_type::OCI_MANIFEST.to_owned(),
+        config,
+        layers: layers.to_vec(),
+        annotations: BTreeMap::new(),
+        subject: None,
+        artifact_type: None,
+    };
+    let bytes = Bytes::from(go_json::escaped(&manifest));
+    store.put_manifest(repository, selector, &Manifest::new(media_type::OCI_MANIFEST, bytes)).await?;
+    Ok(())
+}
+
+/// cosign's configuration: empty words, one history item and one diff id a layer, `config` last.
+fn configuration(layers: &[Descriptor]) -> Vec<u8> {
+    let diff_ids: Vec<Digest> = layers.iter().map(|layer| layer.digest.clone()).collect();
+    let config = ImageConfig {
+        architecture: String::new(),
+        created: ZERO_TIME.to_owned(),
+        history: vec![json!({"created": ZERO_TIME}); layers.len()],
+        os: String::new(),
+        rootfs: RootFs { kind: "layers".to_owned(), diff_ids },
+        config: Value::Object(serde_json::Map::new()),
+    };
+    go_json::escaped(&config)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Where attestations and signatures lie: the tag scheme, and referrers (OCI 1.1).
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
+use provost_registry::{Store, StoreError};
+
+use crate::bundle::BUNDLE_MEDIA_TYPE;
+use crate::reason::Unchecked;
+
+/// The most layers of one `.att` or `.sig` manifest, cosign's limit.
+pub const MAX_LAYERS: usize = 1000;
+/// The largest layer read where nothing else is asked for, cosign's limit: 128 MiB.
+pub const MAX_LAYER_BYTES: u64 = 128 * 1024 * 1024;
+/// Blobs fetched at once: cosign's `--max-workers`, so at most 10 × 128 MiB lie in memory unverified.
+pub const FETCHES_AT_ONCE: usize = 10;
+/// The annotation every signature layer carries; for attestations its value is empty.
+pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
+/// The media type of an envelope layer.
+pub const ENVELOPE_LAYER: &str = "application/vnd.dsse.envelope.v1+json";
+
+/// In which formats to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Formats {
+    /// `sha256-<hex>.att` and `.sig` tags beside the image.
+    TagScheme,
+    /// Sigstore bundles that refer to the image.
+    Referrers,
+    /// Both, counted together, as the command line does (security.md 6).
+    Both,
+}
+
+/// Where to look, and for how much.
+#[derive(Clone, Copy, Debug)]
+pub struct FindRequest<'a> {
+    /// The repository that holds the attestations: the image's own, or `COSIGN_REPOSITORY`.
+    pub repository: &'a Repository,
+    /// The image.
+    pub image: &'a Digest,
+    /// In which formats.
+    pub formats: Formats,
+    /// The largest layer read, in bytes.
+    pub layer_limit: u64,
+}
+
+/// Something that may be an attestation: its bytes, and where they were found. Nothing about it is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Where it lay.
+    pub source: Source,
+    /// Its bytes, whose digest is that of its descriptor.
+    pub bytes: Bytes,
+}
+
+/// Where a candidate lay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A layer of the `.att` or `.sig` manifest, with its unsigned annotations.
+    Layer(Descriptor),
+    /// The bundle of a referrer, by the referrer's digest.
+    Bundle(Digest),
+}
+
+impl Source {
+    /// The digest people can look it up by.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        match self {
+            Self::Layer(layer) => &layer.digest,
+            Self::Bundle(referrer) => referrer,
+        }
+    }
+}
+
+/// The tag of the tag scheme: `sha256-<hex>.<suffix>`.
+#[must_use]
+pub fn scheme_tag(image: &Digest, suffix: &str) -> String {
+    format!("{}-{}.{suffix}", image.algorithm().name(), image.hex())
+}
+
+/// All attestations beside an image, in storage order: the tag scheme's layers, then bundles.
+///
+/// No annotation, artifact type or file name hides one (security.md 2). None at all is an empty list.
+///
+/// # Errors
+/// Whatever kept us from seeing all of them: "could not check" is never "there are none".
+pub async fn find_attestations(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Candidate>, Unchecked> {
+    let tag = async {
+        match request.formats {
+            Formats::Referrers => Ok(Vec::new()),
+            Formats::TagScheme | Formats::Both => layers(store, request, "att").await,
+        }
+    };
+    let bundles = async {
+        match request.formats {
+            Formats::TagScheme => Ok(Vec::new()),
+            Formats::Referrers | Formats::Both => bundles(store, request).await,
+        }
+    };
+    let (mut found, more) = futures_util::future::try_join(tag, bundles).await?;
+    found.extend(more);
+    Ok(found)
+}
+
+/// The layers of the manifest under the tag with this suffix; none where there is no such tag.
+pub(crate) async fn layers(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+    suffix: &str,
+) -> Result<Vec<Candidate>, Unchecked> {
+    let tag = scheme_tag(request.image, suffix);
+    let manifest = match store.manifest(request.repository, &Selector::Tag(tag.clone())).await {
+        Ok(manifest) => manifest,
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let view = read_manifest(&manifest.bytes, &tag)?;
+    if view.layers.len() > MAX_LAYERS {
+        return Err(Unchecked::TooManyLayers { found: view.layers.len(), limit: MAX_LAYERS });
+    }
+    if let Some(large) = view.layers.iter().find(|layer| layer.size > request.layer_limit) {
+        return Err(Unchecked::LayerTooLarge { found: large.size, limit: request.layer_limit });
+    }
+    stream::iter(view.layers)
+        .map(|layer| async move {
+            let bytes = store.blob(request.repository, &layer.digest, request.layer_limit).await?;
+            Ok(Candidate { source: Source::Layer(layer), bytes })
+        })
+        .buffered(FETCHES_AT_ONCE)
+        .try_collect()
+        .await
+}
+
+async fn bundles(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Candidate>, Unchecked> {
+    let referrers = store.referrers(request.repository, request.image).await?;
+    if referrers.len() > MAX_LAYERS {
+        return Err(Unchecked::TooManyLayers { found: referrers.len(), limit: MAX_LAYERS });
+    }
+    let found: Vec<Option<Candidate>> = stream::iter(referrers)
+        .map(|referrer| bundle(store, request, referrer.digest))
+        .buffered(FETCHES_AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The bundle of one referrer; `None` where its single layer is no bundle, or the listed manifest is gone.
+async fn bundle(store: &dyn Store, request: &FindRequest<'_>, referrer: Digest) -> Result<Option<Candidate>, Unchecked> {
+    let manifest = match store.manifest(request.repository, &Selector::Digest(referrer.clone())).await {
+        Ok(manifest) => manifest,
+        // A list may name what has since been deleted; what is not there vouches for nothing.
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let Ok(view) = read_manifest(&manifest.bytes, &referrer.to_string()) else { return Ok(None) };
+    let [layer] = view.layers.as_slice() else { return Ok(None) };
+    if !layer.media_type.starts_with(BUNDLE_MEDIA_TYPE) {
+        return Ok(None);
+    }
+    if layer.size > request.layer_limit {
+        return Err(Unchecked::LayerTooLarge { found: layer.size, limit: request.layer_limit });
+    }
+    let bytes = store.blob(request.repository, &layer.digest, request.layer_limit).await?;
+    Ok(Some(Candidate { source: Source::Bundle(referrer), bytes }))
+}
+
+fn read_manifest(bytes: &[u8], found_at: &str) -> Result<ImageManifest, Unchecked> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Unchecked::Manifest { found_at: found_at.to_owned(), reason: error.to_string() })
+}

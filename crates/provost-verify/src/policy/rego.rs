@@ -1,0 +1,108 @@
+//! Rego policies in v0 syntax, judged by `data.signature.allow`, without network.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
+
+/// How long one evaluation may take: OPA answers the largest policies of the field in milliseconds, so this is
+/// three orders above need and one below cosign's own timeout of three minutes.
+pub const EVALUATION_LIMIT: Duration = Duration::from_secs(10);
+/// Work units between looks at the clock: one look costs some 30 ns, a thousand units some 50 µs.
+const CHECK_EVERY: NonZeroU32 = NonZeroU32::MIN.saturating_add(999);
+/// The query cosign asks.
+pub const QUERY: &str = "data.signature.allow";
+
+/// One or more Rego files, parsed once and evaluated for each statement.
+#[derive(Clone)]
+pub struct RegoPolicy {
+    engine: Engine,
+}
+
+/// What a policy says of one statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RegoOutcome {
+    /// `data.signature.allow` is exactly `true`.
+    Allowed,
+    /// It is something else, in Go's `%v`.
+    Value(String),
+    /// It is undefined: another package, or no rule fired and there is no default.
+    Undefined,
+    /// Evaluation failed, in regorus's words.
+    Failed(String),
+}
+
+/// Why files are no Rego policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {reason}")]
+pub struct RegoError {
+    /// The file as it was named.
+    pub file: String,
+    /// regorus's words, with line and column.
+    pub reason: String,
+}
+
+impl RegoPolicy {
+    /// Prepares the files, whose rules merge as OPA merges them.
+    ///
+    /// # Errors
+    /// The first file that does not parse.
+    pub fn prepare(files: &[(String, String)]) -> Result<Self, RegoError> {
+        let mut engine = Engine::new();
+        engine.set_rego_v0(true);
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: EVALUATION_LIMIT,
+            check_interval: CHECK_EVERY,
+        });
+        for (file, source) in files {
+            engine
+                .add_policy(file.clone(), source.clone())
+                .map_err(|error| RegoError { file: file.clone(), reason: error.to_string() })?;
+        }
+        Ok(Self { engine })
+    }
+
+    /// Judges one statement, given as JSON text.
+    #[must_use]
+    pub fn judge(&self, input: &[u8]) -> RegoOutcome {
+        let mut engine = self.engine.clone();
+        let text = String::from_utf8_lossy(input);
+        let input = match Value::from_json_str(&text) {
+            Ok(input) => input,
+            Err(error) => return RegoOutcome::Failed(error.to_string()),
+        };
+        engine.set_input(input);
+        let results = match engine.eval_query(QUERY.to_owned(), false) {
+            Ok(results) => results,
+            Err(error) => return RegoOutcome::Failed(error.to_string()),
+        };
+        let [result] = results.result.as_slice() else { return RegoOutcome::Undefined };
+        let [expression] = result.expressions.as_slice() else { return RegoOutcome::Undefined };
+        match &expression.value {
+            Value::Bool(true) => RegoOutcome::Allowed,
+            Value::Undefined => RegoOutcome::Undefined,
+            other => RegoOutcome::Value(go_shown(other)),
+        }
+    }
+}
+
+/// A value as Go's `%v` prints what OPA returns: `[a b]`, `map[k:v]`, `<nil>`; sets are lists.
+fn go_shown(value: &Value) -> String {
+    let joined = |items: &mut dyn Iterator<Item = String>| items.collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::String(text) => text.to_string(),
+        Value::Number(_) => value.to_string(),
+        Value::Array(list) => format!("[{}]", joined(&mut list.iter().map(go_shown))),
+        Value::Set(set) => format!("[{}]", joined(&mut set.iter().map(go_shown))),
+        Value::Object(map) => {
+            format!("map[{}]", joined(&mut map.iter().map(|(k, v)| format!("{}:{}", go_shown(k), go_shown(v)))))
+        }
+        Value::Undefined => "<undefined>".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
