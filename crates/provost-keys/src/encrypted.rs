@@ -122,3 +122,6 @@ fn derive(password: &[u8], salt: &[u8], cost: u8) -> Result<Zeroizing<[u8; secre
     scrypt::scrypt(password, salt, &params, key.as_mut()).map_err(|_| failed)?;
     Ok(key)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,3 +67,6 @@ pub(crate) fn block(label: &str, body: &[u8]) -> String {
     out.push_str(&format!("-----END {label}-----\n"));
     out
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,7 @@ pub struct PrivateKey {
 enum Secret {
     Ecdsa(EcdsaKeyPair),
     Rsa(RsaKeyPair),
-    Ed25519 { pure: Ed25519KeyPair, prehashed: SigningKey },
+    Ed25519 { pure: Ed25519KeyPair, prehashed: Box<SigningKey> },
 }
 
 impl PrivateKey {
@@ -145,7 +145,7 @@ impl PrivateKey {
 
     fn from_ed25519(seed: &[u8]) -> Result<Self, KeyError> {
         let seed = seed.try_into().map_err(|_| fault(PrivateKeyFault::Malformed))?;
-        let prehashed = SigningKey::from_bytes(seed);
+        let prehashed = Box::new(SigningKey::from_bytes(seed));
         let pure = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| fault(PrivateKeyFault::Rejected))?;
         let pkcs8 = pure.to_pkcs8v1().map_err(|_| KeyError::Library { doing: "encoding a key" })?;
         let pkcs8 = Zeroizing::new(pkcs8.as_ref().to_vec());
@@ -298,6 +298,3 @@ impl fmt::Debug for PrivateKey {
         write!(f, "PrivateKey({}, …)", self.kind())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -237,6 +237,3 @@ impl StdHash for PublicKey {
         self.0.der.hash(state);
     }
 }
-
-#[cfg(test)]
-mod tests;

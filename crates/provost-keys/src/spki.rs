@@ -42,7 +42,9 @@ pub(crate) fn read(spki: &[u8]) -> Result<Parts, PublicKeyFault> {
         ED25519 => KeyKind::Ed25519,
         other => return Err(PublicKeyFault::UnknownAlgorithm { oid: other.to_string() }),
     };
-    Ok(Parts { kind, inner: inner.to_vec() })
+    let parts = Parts { kind, inner: inner.to_vec() };
+    // Go takes one form of each key (RSA with NULL parameters, Ed25519 with none): the form it would write.
+    if write(&parts)? == spki { Ok(parts) } else { Err(PublicKeyFault::Malformed) }
 }
 
 fn curve(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<KeyKind, PublicKeyFault> {

@@ -1,1 +1,0 @@
-//! Public keys under test.
