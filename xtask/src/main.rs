@@ -1,2 +1,34 @@
-//! The project's own tasks.
-fn main() {}
+//! The project's own tasks: `cargo xtask ci`, `tidy`, `e2e`, `bench`, `replays`.
+
+mod bench;
+mod ci;
+mod e2e;
+mod replays;
+mod shell;
+mod tidy;
+
+use std::process::ExitCode;
+
+#[expect(clippy::print_stderr, reason = "a task talks to the developer who started it")]
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["ci"] => ci::run(),
+        ["tidy"] => tidy::run(),
+        ["e2e"] => e2e::run(),
+        ["replays"] => replays::run(),
+        ["bench"] => bench::run(),
+        _ => {
+            eprintln!("usage: cargo xtask ci | tidy | e2e | replays | bench");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The replays of recorded peers that lie beside the project, with the shares each must reach.
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// One replay: the tool, its arguments, and what it is held to.
+struct Replay {
+    tool: &'static str,
+    only: &'static str,
+    least: &'static str,
+    divergences: Option<&'static str>,
+}
+
+const REPLAYS: [Replay; 3] = [
+    Replay {
+        tool: "cosign-diff",
+        only: "^(seed(?!.*-bundle-)|nopolicy|tag|text|two|bad)",
+        least: "0.9",
+        divergences: Some("corpus/divergences/cosign.json"),
+    },
+    Replay {
+        tool: "chains-diff",
+        only: "^slsa-v1/",
+        least: "0.8",
+        divergences: Some("corpus/divergences/chains.json"),
+    },
+    Replay {
+        tool: "kyverno-diff",
+        only: "^seed",
+        least: "0.9",
+        divergences: Some("corpus/divergences/kyverno.json"),
+    },
+];
+
+/// Replays all of them against the release binary; without the recordings there is nothing to do, and it says so.
+pub(crate) fn run() -> Result<()> {
+    let tools = shell::root().join("../shared/tools");
+    if !tools.is_dir() {
+        shell::say("no recordings beside the project: replays left out");
+        return Ok(());
+    }
+    shell::install(&[("docker-registry", "docker-registry"), ("python3", "python3")])?;
+    shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost"])?;
+    let mut failed = Vec::new();
+    for replay in &REPLAYS {
+        let tool = tools.join(replay.tool);
+        let tool = tool.to_string_lossy();
+        let mut arguments = vec![
+            tool.as_ref(),
+            "--bin",
+            "target/release/provost",
+            "--only",
+            replay.only,
+            "--min",
+            replay.least,
+        ];
+        if let Some(file) = replay.divergences {
+            arguments.extend(["--divergences", file]);
+        }
+        if let Err(error) = shell::run("python3", &arguments) {
+            failed.push(format!("{}: {error}", replay.tool));
+        }
+    }
+    if !failed.is_empty() {
+        bail!("replays below their share: {}", failed.join("; "));
+    }
+    Ok(())
+}

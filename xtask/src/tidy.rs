@@ -1,0 +1,40 @@
+//! Whether the tree keeps its own rules; runs as `cargo xtask tidy` and as an ordinary test.
+
+mod arrows;
+mod crates;
+mod dependencies;
+mod files;
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+/// Prints every broken rule; any is an error.
+pub(crate) fn run() -> Result<()> {
+    let problems = problems()?;
+    for problem in &problems {
+        shell::say(problem);
+    }
+    if !problems.is_empty() {
+        bail!("{} rules broken", problems.len());
+    }
+    Ok(())
+}
+
+fn problems() -> Result<Vec<String>> {
+    let root = shell::root();
+    let crates = crates::read(&root)?;
+    let mut problems = arrows::check(&crates);
+    problems.extend(crates::check_code_map(&root, &crates)?);
+    problems.extend(files::check(&root)?);
+    problems.extend(dependencies::check(&root)?);
+    Ok(problems)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tree_keeps_its_rules() {
+        assert_eq!(super::problems().unwrap(), Vec::<String>::new());
+    }
+}
