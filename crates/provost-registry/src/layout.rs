@@ -284,9 +284,9 @@ impl Inner {
         }
     }
 
-    fn not_found(&self, what: &str, code: ErrorCode) -> StoreError {
+    fn not_found(&self, what: &str, code: ErrorCode, detail: serde_json::Value) -> StoreError {
         let message = code.message().to_owned();
-        let entry = ErrorEntry { code: code.as_str().to_owned(), message, detail: None };
+        let entry = ErrorEntry { code: code.as_str().to_owned(), message, detail: Some(detail) };
         let request = format!("{} in {}", what, self.root.display());
         StoreError::NotFound { request, status: 404, errors: vec![entry], body: String::new() }
     }

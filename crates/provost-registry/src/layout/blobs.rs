@@ -105,32 +105,40 @@ impl Inner {
 
     /// Opens a blob of a repository, checked; `NotFound` where the repository has no such blob.
     pub(super) fn open_blob(&self, name: &Name, digest: &Digest) -> Result<(File, u64), StoreError> {
-        let missing = || self.not_found(&format!("{name}@{digest}"), ErrorCode::BlobUnknown);
+        let missing = || self.blob_unknown(name, digest);
         if !self.is_linked(name, digest)? {
             return Err(missing());
         }
         self.open_content(digest)?.ok_or_else(missing)
     }
 
-    /// Puts a finished draft in its place unless whole content is there already, and links it; durable on return.
-    pub(super) fn store_blob(&self, name: &Name, digest: &Digest, draft: Draft) -> Result<(), StoreError> {
+    /// Puts a finished draft in its place and links it; returns whether its bytes were new. Durable on return.
+    pub(super) fn store_blob(&self, name: &Name, digest: &Digest, draft: Draft) -> Result<bool, StoreError> {
+        // Linked first: a kill in between leaves a link to nothing, which is "not there", and no orphaned bytes.
         self.link_blob(name, digest)?;
-        self.store_content(digest, draft)?;
-        self.sync_link(name, digest)
+        let new = self.store_content(digest, draft)?;
+        self.sync_link(name, digest)?;
+        Ok(new)
     }
 
-    /// Content first linked, then placed: a kill between leaves a link to nothing, which is "not there".
-    pub(super) fn store_content(&self, digest: &Digest, draft: Draft) -> Result<(), StoreError> {
+    /// Puts content in its place unless it is there whole; returns whether it was new. Durable on return.
+    pub(super) fn store_content(&self, digest: &Digest, draft: Draft) -> Result<bool, StoreError> {
         let folder = self.root.join("blobs").join(digest.algorithm().name());
         self.folders.ensure(&self.root, &folder)?;
         // A torn or corrupt file is no obstacle: it is replaced.
-        if !matches!(self.open_content(digest), Ok(Some(_))) {
+        let new = !matches!(self.open_content(digest), Ok(Some(_)));
+        if new {
             let path = self.content_path(digest);
             draft.place(&path)?;
             let metadata = fs::metadata(&path).map_err(|e| failed(&path, &e))?;
             self.remember(digest, Look::of(&metadata));
         }
-        self.folders.sync(&folder)
+        self.folders.sync(&folder)?;
+        Ok(new)
+    }
+
+    fn blob_unknown(&self, name: &Name, digest: &Digest) -> StoreError {
+        self.not_found(&format!("{name}@{digest}"), ErrorCode::BlobUnknown, digest.to_string().into())
     }
 
     fn link_blob(&self, name: &Name, digest: &Digest) -> Result<(), StoreError> {
@@ -168,7 +176,7 @@ impl Inner {
     pub(super) fn delete_blob(&self, name: &Name, digest: &Digest) -> Result<(), StoreError> {
         let link = self.blob_link(name, digest);
         if !is_there(&link)? {
-            return Err(self.not_found(&format!("{name}@{digest}"), ErrorCode::BlobUnknown));
+            return Err(self.blob_unknown(name, digest));
         }
         self.mark_garbage(digest)?;
         remove(&link)?;

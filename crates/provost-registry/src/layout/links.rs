@@ -84,8 +84,8 @@ pub(super) fn media_type_of(bytes: &[u8]) -> Option<String> {
 
 /// The refusal of a manifest, in the specification's form.
 pub(super) fn refused(request: &str, code: ErrorCode, reason: String) -> StoreError {
-    let message = format!("{}: {reason}", code.message());
-    let entry = ErrorEntry { code: code.as_str().to_owned(), message, detail: None };
+    let detail = Some(serde_json::Value::String(reason));
+    let entry = ErrorEntry { code: code.as_str().to_owned(), message: code.message().to_owned(), detail };
     StoreError::Status { request: request.to_owned(), status: 400, errors: vec![entry], body: String::new() }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use provost_oci::{Descriptor, Digest, ErrorCode, Selector};
+use serde_json::json;
 
 use super::Inner;
 use super::blobs::{is_there, remove};
@@ -51,11 +52,7 @@ impl Inner {
 
     /// What a tag or digest points to.
     pub(super) fn resolve(&self, name: &Name, which: &Selector) -> Result<Descriptor, StoreError> {
-        let missing = || {
-            let known = self.is_known(name)?;
-            let code = if known { ErrorCode::ManifestUnknown } else { ErrorCode::NameUnknown };
-            Ok(self.not_found(&shown(name, which), code))
-        };
+        let missing = || self.manifest_unknown(name, which);
         let digest = match which {
             Selector::Tag(tag) if !is_tag(tag) => None,
             Selector::Tag(tag) => match self.read_link(&self.tag_link(name, tag))? {
@@ -64,14 +61,23 @@ impl Inner {
             },
             Selector::Digest(digest) => Some(digest.clone()),
         };
-        let Some(digest) = digest else { return Err(missing()?) };
+        let Some(digest) = digest else { return Err(missing()) };
         if let Some(link) = self.read_link(&self.manifest_link(name, &digest))? {
             return Ok(link);
         }
         match self.plain_manifest(name, &digest)? {
             Some(descriptor) => Ok(descriptor),
-            None => Err(missing()?),
+            None => Err(missing()),
         }
+    }
+
+    /// docker-registry's answer, whose detail cosign prints.
+    fn manifest_unknown(&self, name: &Name, which: &Selector) -> StoreError {
+        let detail = match which {
+            Selector::Tag(tag) => json!({"Tag": tag}),
+            Selector::Digest(digest) => json!({"Name": name.as_str(), "Revision": digest}),
+        };
+        self.not_found(&shown(name, which), ErrorCode::ManifestUnknown, detail)
     }
 
     fn read_link(&self, path: &std::path::Path) -> Result<Option<Descriptor>, StoreError> {
@@ -87,7 +93,7 @@ impl Inner {
         let descriptor = self.resolve(name, which)?;
         match self.read_content(&descriptor.digest, MANIFEST_LIMIT)? {
             Some(bytes) => Ok(Stored { descriptor, bytes }),
-            None => Err(self.not_found(&shown(name, which), ErrorCode::ManifestUnknown)),
+            None => Err(self.manifest_unknown(name, which)),
         }
     }
 
@@ -157,9 +163,9 @@ impl Inner {
         for blob in &links.blobs {
             match self.open_blob(name, blob) {
                 Ok(_) => {}
-                Err(StoreError::NotFound { .. }) => return Err(missing(request, blob, "is not there")),
-                Err(StoreError::DigestMismatch { .. }) => {
-                    return Err(missing(request, blob, "is corrupt on disk: push it again"));
+                // A corrupt file is not the blob: the answer makes its pusher bring it again, which replaces it.
+                Err(StoreError::NotFound { .. } | StoreError::DigestMismatch { .. }) => {
+                    return Err(missing(request, blob));
                 }
                 Err(error) => return Err(error),
             }
@@ -168,11 +174,8 @@ impl Inner {
             let there = self.resolve(name, &Selector::Digest(member.clone())).map(|_| ());
             match there.and_then(|()| self.open_content(member)) {
                 Ok(Some(_)) => {}
-                Ok(None) | Err(StoreError::NotFound { .. }) => {
-                    return Err(missing(request, member, "is not there"));
-                }
-                Err(StoreError::DigestMismatch { .. }) => {
-                    return Err(missing(request, member, "is corrupt on disk: push it again"));
+                Ok(None) | Err(StoreError::NotFound { .. } | StoreError::DigestMismatch { .. }) => {
+                    return Err(missing(request, member));
                 }
                 Err(error) => return Err(error),
             }
@@ -205,7 +208,7 @@ impl Inner {
 
     /// Removes a tag, or a manifest and every tag that names it, as docker-registry does.
     pub(super) fn delete_manifest(&self, name: &Name, which: &Selector) -> Result<(), StoreError> {
-        let missing = || self.not_found(&shown(name, which), ErrorCode::ManifestUnknown);
+        let missing = || self.manifest_unknown(name, which);
         match which {
             Selector::Tag(tag) => {
                 let link = self.tag_link(name, tag);
@@ -272,7 +275,8 @@ impl Inner {
     /// All tags of a repository, sorted.
     pub(super) fn tags(&self, name: &Name) -> Result<Vec<String>, StoreError> {
         if !self.is_known(name)? {
-            return Err(self.not_found(name.as_str(), ErrorCode::NameUnknown));
+            let detail = json!({"name": name.as_str()});
+            return Err(self.not_found(name.as_str(), ErrorCode::NameUnknown, detail));
         }
         let mut tags = names(&name.folder(&self.root).join("_tags"))?;
         tags.retain(|tag| is_tag(tag));
@@ -330,8 +334,8 @@ impl Inner {
     }
 }
 
-fn missing(request: &str, digest: &Digest, why: &str) -> StoreError {
-    refused(request, ErrorCode::ManifestBlobUnknown, format!("{digest} {why}"))
+fn missing(request: &str, digest: &Digest) -> StoreError {
+    refused(request, ErrorCode::ManifestBlobUnknown, digest.to_string())
 }
 
 fn shown(name: &Name, which: &Selector) -> String {

@@ -66,11 +66,12 @@ impl Upload {
         .await
     }
 
-    /// Checks the bytes against the digest and stores them as a blob of this repository; durable on return.
+    /// Checks the bytes against the digest and stores them as a blob of this repository, durable on return; says
+    /// whether the layout has grown by them.
     ///
     /// # Errors
     /// [`StoreError::DigestMismatch`] when the bytes have another digest; they are then forgotten.
-    pub async fn finish(self, name: &Name, expected: &Digest) -> Result<(), StoreError> {
+    pub async fn finish(self, name: &Name, expected: &Digest) -> Result<bool, StoreError> {
         let (name, expected) = (name.clone(), expected.clone());
         Layout::blocking(&self.inner, move |inner| {
             let mut state = lock(&self.written.state);
