@@ -1,1 +1,2 @@
 //! The real binary, run as users run it.
+mod key_pairs;
