@@ -3,7 +3,34 @@
 //! Every byte that comes through a [`Store`] has been checked against its digest and a size limit before it is
 //! handed out. Nothing here knows what a signature is.
 
+mod address_rule;
+mod answer;
+mod blobs;
+mod challenge;
+mod credential_helper;
+mod docker_config;
+mod endpoint;
+pub mod keychain;
 pub mod layout;
+pub mod limits;
+mod login;
+mod manifests;
+mod network_failure;
+mod referrers;
+mod remote;
+pub mod retry;
+mod scheme;
 pub mod store;
+mod tls;
+mod token;
+mod transport;
 
+pub use address_rule::AddressRule;
+pub use challenge::{Challenge, ChallengeError};
+pub use credential_helper::HelperEnvironment;
+pub use docker_config::DockerPaths;
+pub use keychain::Keychain;
+pub use referrers::ReferrersSwitch;
+pub use remote::{Remote, RemoteOptions};
 pub use store::{Manifest, Store, StoreError};
+pub use tls::{Pem, TlsOptions};

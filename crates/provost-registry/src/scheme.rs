@@ -1,0 +1,68 @@
+//! Whether a registry speaks TLS: asked once a process, side by side with the first request (security.md 24).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::address_rule::AddressRule;
+use crate::endpoint::{Endpoint, Scheme};
+use crate::limits::{CONNECT_TIME, REMEMBERED, TLS_SILENCE};
+use crate::tls;
+
+/// What a port does with a TLS greeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Greeted {
+    /// It answered with a TLS record: only TLS may be spoken to it, whatever comes of the handshake.
+    Tls,
+    /// It answered something else, or hung up.
+    Plain,
+    /// It took the greeting and said nothing.
+    Silent,
+    /// There was no connection.
+    Unreachable,
+}
+
+/// The schemes found so far. A slot's lock is held while its registry is being asked, so that requests that start
+/// together ask once.
+#[derive(Default)]
+pub(crate) struct Schemes {
+    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Scheme>>>>>,
+}
+
+impl Schemes {
+    /// The place where a registry's scheme is kept.
+    pub(crate) fn slot(&self, endpoint: &Endpoint) -> Arc<tokio::sync::Mutex<Option<Scheme>>> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if slots.len() >= REMEMBERED && !slots.contains_key(endpoint.registry()) {
+            slots.clear();
+        }
+        Arc::clone(slots.entry(endpoint.registry().to_owned()).or_default())
+    }
+}
+
+/// Says hello in TLS and looks at the first byte of the reply. No certificate is judged and nothing is told.
+pub(crate) async fn greet(endpoint: &Endpoint, rule: &AddressRule) -> Greeted {
+    let host = endpoint.host().to_string();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let Some(greeting) = tls::greeting(bare) else { return Greeted::Plain };
+    let connected = timeout(CONNECT_TIME, async {
+        let addresses = rule.resolve(bare, endpoint.port(Scheme::Https)).await.ok()?;
+        TcpStream::connect(addresses.as_slice()).await.ok()
+    });
+    let Ok(Some(mut stream)) = connected.await else { return Greeted::Unreachable };
+    let answered = timeout(TLS_SILENCE, async {
+        stream.write_all(&greeting).await.ok()?;
+        let mut first = [0; 1];
+        stream.read_exact(&mut first).await.ok()?;
+        Some(first)
+    });
+    match answered.await {
+        // 0x15 is an alert, 0x16 a handshake record: RFC 8446, section 5.1.
+        Ok(Some([0x15 | 0x16])) => Greeted::Tls,
+        Ok(_) => Greeted::Plain,
+        Err(_) => Greeted::Silent,
+    }
+}
