@@ -33,6 +33,11 @@ impl Failure {
         Self { message: self.message.map(|message| format!("{words}: {message}")), ..self }
     }
 
+    /// The reason's words.
+    pub(crate) fn words(self) -> String {
+        self.message.unwrap_or_default()
+    }
+
     /// Prints the reason as cosign prints errors, twice, and gives the exit code.
     pub(crate) fn report(self, face: &Face) -> ExitCode {
         if let Some(message) = self.message {

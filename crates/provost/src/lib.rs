@@ -8,6 +8,9 @@ mod command;
 mod environment;
 mod face;
 mod failure;
+mod go_os;
+mod key_reference;
+mod password;
 mod registry_flags;
 
 use std::ffi::OsString;

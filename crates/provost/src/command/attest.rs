@@ -1,13 +1,131 @@
-//! `provost attest`.
+//! `provost attest`: sign a statement about an image and store it beside it, by the tag scheme.
+//!
+//! Follows cosign 3.1 with `--new-bundle-format=false` (cosign.md §2.1, §3.4).
 
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::Path;
+
+use bytes::Bytes;
+use provost_keys::PrivateKey;
+use provost_oci::{Reference, Selector};
+use provost_registry::Store;
+use provost_sign::{AttachedLayer, Dedup, KeyHint, attach, attestation_statement, sign_envelope};
+use provost_statement::predicate_type;
+use provost_verify::dialect::go_text;
+use provost_verify::find::{ENVELOPE_LAYER, SIGNATURE_ANNOTATION, scheme_tag};
+
+use super::verify_attestation::{attachment_limit, attestation_repository};
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::registry_flags::RegistryFlags;
+use crate::{go_os, key_reference};
 
-/// PLACEHOLDER: the owner of this command replaces this file.
+/// Sign a statement about images and store it beside them.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The private key: a file, or env://VARIABLE.
+    #[arg(long, env = "COSIGN_KEY", value_name = "KEY")]
+    key: Option<String>,
+    /// The predicate: a file, or - for standard input.
+    #[arg(long, env = "COSIGN_PREDICATE", value_name = "FILE")]
+    predicate: Option<String>,
+    /// The predicate type: custom, slsaprovenance, slsaprovenance02, slsaprovenance1, spdxjson, cyclonedx, openvex, or a URI.
+    #[arg(long = "type", env = "COSIGN_TYPE", default_value = "custom", value_name = "TYPE")]
+    predicate_type: String,
+    /// Upload to a transparency log; only false is possible in this version.
+    #[arg(long, env = "COSIGN_TLOG_UPLOAD", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    tlog_upload: bool,
+    /// Store as a Sigstore bundle; only false is possible in this version.
+    #[arg(long, env = "COSIGN_NEW_BUNDLE_FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    new_bundle_format: Option<bool>,
+    /// Take the services from a signing configuration; only false is possible in this version.
+    #[arg(long, env = "COSIGN_USE_SIGNING_CONFIG", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    use_signing_config: Option<bool>,
+    /// Do not ask.
+    #[arg(short = 'y', long, env = "COSIGN_YES", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    yes: bool,
+    #[command(flatten)]
+    registry: RegistryFlags,
+    /// The images.
+    #[arg(value_name = "IMAGE")]
+    images: Vec<String>,
+}
 
-/// PLACEHOLDER.
-pub(crate) async fn run(_args: Args, _face: &Face) -> Result<(), Failure> {
-    Err(Failure::new("not built yet"))
+/// Attests each image in turn.
+pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    if args.images.is_empty() {
+        return Err(Failure::new("requires at least 1 arg(s), only received 0"));
+    }
+    if args.new_bundle_format == Some(true) || args.use_signing_config == Some(true) {
+        return Err(Failure::new(
+            "bundles and signing configurations are not supported by this version: leave out --new-bundle-format and --use-signing-config, or set them to false",
+        ));
+    }
+    if args.tlog_upload {
+        return Err(Failure::new(
+            "transparency logs are not supported by this version: give --tlog-upload=false (COSIGN_TLOG_UPLOAD=false)",
+        ));
+    }
+    let reference = args.key.as_deref().ok_or_else(|| {
+        Failure::new("--key is required: signing without a key is not supported by this version")
+    })?;
+    let file = args
+        .predicate
+        .as_deref()
+        .ok_or_else(|| Failure::new("predicate cannot be empty: give --predicate FILE"))?;
+    let images =
+        args.images.iter().map(|text| Ok(text.parse::<Reference>()?)).collect::<Result<Vec<_>, Failure>>()?;
+    let predicate = predicate(file, face)?;
+    let key = key_reference::private_key(reference, face).await?;
+    let store = args.registry.remote(face)?;
+    for (text, image) in args.images.iter().zip(&images) {
+        one(&store, image, &key, &args.predicate_type, &predicate, face)
+            .await
+            .map_err(|failure| failure.context(&format!("signing {text}")))?;
+    }
+    Ok(())
+}
+
+fn predicate(file: &str, face: &Face) -> Result<Vec<u8>, Failure> {
+    let limit = attachment_limit(face)?;
+    face.say(format!("Using payload from: {file}"));
+    if file != "-" {
+        return go_os::read(Path::new(file), limit);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+async fn one(
+    store: &dyn Store,
+    image: &Reference,
+    key: &PrivateKey,
+    word: &str,
+    predicate: &[u8],
+    face: &Face,
+) -> Result<(), Failure> {
+    let digest = match image.selector() {
+        // cosign's tag scheme attests a digest whether or not the image is there yet.
+        Selector::Digest(digest) => digest,
+        tag @ Selector::Tag(_) => {
+            let resolved = store.resolve(image.repository(), &tag).await;
+            resolved.map_err(|error| Failure::new(go_text::store(&error)))?.digest
+        }
+    };
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let statement = attestation_statement(word, predicate, image.repository(), &digest, &now)?;
+    let envelope = sign_envelope(&statement, key, KeyHint::None)?;
+    let layer = AttachedLayer {
+        media_type: ENVELOPE_LAYER.to_owned(),
+        bytes: Bytes::from(envelope.to_json()),
+        annotations: BTreeMap::from([
+            (SIGNATURE_ANNOTATION.to_owned(), String::new()),
+            ("predicateType".to_owned(), predicate_type::uri_of(word).to_owned()),
+        ]),
+    };
+    let repository = attestation_repository(image.repository(), face)?;
+    attach(store, &repository, &scheme_tag(&digest, "att"), &layer, Dedup::Never).await?;
+    Ok(())
 }

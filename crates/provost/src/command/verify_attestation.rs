@@ -1,13 +1,195 @@
-//! `provost verify-attestation`.
+//! `provost verify-attestation`: does this image carry attestations of a key, and do policies hold for them?
+//!
+//! Follows cosign 3.1 in words, order and exit codes (cosign.md §3.1, §4.6).
+
+mod judge;
+
+use provost_keys::{Hash, HashChoice};
+use provost_oci::{Reference, Repository, Selector};
+use provost_registry::Store;
+use provost_statement::predicate_type;
+use provost_verify::dialect::cosign;
+use provost_verify::find::MAX_LAYER_BYTES;
+use provost_verify::{FindRequest, Formats, TrustedKey, Unchecked, Verified, verify_attestations};
 
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::key_reference;
+use crate::registry_flags::RegistryFlags;
 
-/// PLACEHOLDER: the owner of this command replaces this file.
+/// Verify the attestations of images, and judge them by CUE and Rego policies.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// The public key: a file, or env://VARIABLE.
+    #[arg(long, env = "COSIGN_KEY", value_name = "KEY")]
+    key: Option<String>,
+    /// The predicate type: custom, slsaprovenance, slsaprovenance02, slsaprovenance1, link, spdx, spdxjson, cyclonedx, vuln, openvex, or a URI.
+    #[arg(long = "type", env = "COSIGN_TYPE", default_value = "custom", value_name = "TYPE")]
+    predicate_type: String,
+    /// CUE or Rego files the statement must satisfy; repeatable.
+    #[arg(long, env = "COSIGN_POLICY", value_delimiter = ',', value_name = "FILE")]
+    policy: Vec<String>,
+    /// Compare the statement's subjects with the image.
+    #[arg(long, env = "COSIGN_CHECK_CLAIMS", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    check_claims: bool,
+    /// Do not look for a transparency log entry.
+    #[arg(long, env = "COSIGN_INSECURE_IGNORE_TLOG", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    insecure_ignore_tlog: bool,
+    /// The image was signed on private infrastructure, without a transparency log.
+    #[arg(long, env = "COSIGN_PRIVATE_INFRASTRUCTURE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    private_infrastructure: bool,
+    /// The hash signatures were made with, for keys that fit several.
+    #[arg(long, env = "COSIGN_SIGNATURE_DIGEST_ALGORITHM", value_name = "HASH")]
+    signature_digest_algorithm: Option<String>,
+    /// Whether a field that a CUE policy names and the attestation lacks refuses it, or may be filled by the policy as in cosign: refuse, allow.
+    #[arg(long, default_value = "refuse", value_name = "refuse|allow")]
+    cue_absent: String,
+    /// The most attestations fetched at once.
+    #[arg(long, env = "COSIGN_MAX_WORKERS", default_value = "10")]
+    max_workers: usize,
+    #[command(flatten)]
+    registry: RegistryFlags,
+    /// The images.
+    #[arg(value_name = "IMAGE")]
+    images: Vec<String>,
+}
 
-/// PLACEHOLDER.
-pub(crate) async fn run(_args: Args, _face: &Face) -> Result<(), Failure> {
-    Err(Failure::new("not built yet"))
+/// Verifies each image in turn; the first that does not hold ends the command.
+pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    if args.images.is_empty() {
+        return Err(Failure::new("requires at least 1 arg(s), only received 0"));
+    }
+    if args.max_workers == 0 {
+        return Err(Failure::new("please set the --max-worker flag to a value that is greater than 0"));
+    }
+    if args.insecure_ignore_tlog && !args.private_infrastructure {
+        face.say("WARNING: Skipping tlog verification is an insecure practice that lacks transparency and auditability verification for the attestation.");
+    }
+    let Some(key) = &args.key else {
+        return Err(Failure::new(
+            "--certificate-identity or --certificate-identity-regexp is required for verification in keyless mode",
+        ));
+    };
+    let policies = judge::Policies::new(&args.policy, &args.cue_absent)?;
+    // A bad name is refused before a key is opened or a registry asked, as the reference is parsed first.
+    let images = args.images.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let trusted = trusted_key(&args, key, face)?;
+    if !args.insecure_ignore_tlog && !args.private_infrastructure {
+        return Err(Failure::new(
+            "transparency log entries cannot be checked by this version: give --private-infrastructure or --insecure-ignore-tlog to verify by the key alone",
+        ));
+    }
+    let store = args.registry.remote(face)?;
+    for (text, image) in args.images.iter().zip(&images) {
+        let found = attestations(&store, image, &trusted, &args, face).await?;
+        policies.judge(&found, &args.predicate_type, face)?;
+        print_header(text, &args, face);
+        for attestation in judge::of_type(&found, &args.predicate_type) {
+            face.out(judge::output_line(attestation));
+        }
+    }
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<Reference, Failure> {
+    text.parse::<Reference>().map_err(|error| Failure::new(error.to_string()))
+}
+
+fn trusted_key(args: &Args, reference: &str, face: &Face) -> Result<TrustedKey, Failure> {
+    let hash = match args.signature_digest_algorithm.as_deref() {
+        None => HashChoice::Usual,
+        Some("sha224") => HashChoice::Exactly(Hash::Sha224),
+        Some("sha256") => HashChoice::Exactly(Hash::Sha256),
+        Some("sha384") => HashChoice::Exactly(Hash::Sha384),
+        Some("sha512") => HashChoice::Exactly(Hash::Sha512),
+        Some(other) => {
+            return Err(Failure::new(format!(
+                "unknown signature digest algorithm {other:?}: expected sha224, sha256, sha384 or sha512"
+            )));
+        }
+    };
+    let key =
+        key_reference::public_key(reference, face).map_err(|f| f.context("loading verifierfrom key opts"))?;
+    Ok(TrustedKey { key, hash })
+}
+
+/// The attestations of one image that count.
+async fn attestations(
+    store: &dyn Store,
+    image: &Reference,
+    trusted: &TrustedKey,
+    args: &Args,
+    face: &Face,
+) -> Result<Vec<Verified>, Failure> {
+    let failed = |why: &Unchecked| Failure::new(cosign::unchecked(why));
+    let digest = match image.selector() {
+        Selector::Digest(digest) => digest,
+        tag @ Selector::Tag(_) => {
+            let manifest = store.manifest(image.repository(), &tag).await;
+            manifest.map_err(|error| failed(&Unchecked::Store(error)))?.digest
+        }
+    };
+    let repository = attestation_repository(image.repository(), face)?;
+    let request = FindRequest {
+        repository: &repository,
+        image: &digest,
+        formats: Formats::Both,
+        layer_limit: attachment_limit(face)?,
+    };
+    let report =
+        verify_attestations(store, &request, trusted, args.check_claims).await.map_err(|why| failed(&why))?;
+    if report.verified.is_empty() || !report.refused.is_empty() {
+        return Err(Failure::new(cosign::no_matching_attestations(&report)));
+    }
+    Ok(report.verified)
+}
+
+/// Where attestations lie: `COSIGN_REPOSITORY`, or beside the image.
+pub(crate) fn attestation_repository(image: &Repository, face: &Face) -> Result<Repository, Failure> {
+    match face.environment.text("COSIGN_REPOSITORY").filter(|text| !text.is_empty()) {
+        None => Ok(image.clone()),
+        Some(text) => {
+            text.parse().map_err(|error| Failure::from(error).context("parsing $COSIGN_REPOSITORY"))
+        }
+    }
+}
+
+/// The largest attachment read: `COSIGN_MAX_ATTACHMENT_SIZE` (`128MiB`, `1g`, bytes), or cosign's default.
+pub(crate) fn attachment_limit(face: &Face) -> Result<u64, Failure> {
+    let Some(text) = face.environment.text("COSIGN_MAX_ATTACHMENT_SIZE").filter(|t| !t.is_empty()) else {
+        return Ok(MAX_LAYER_BYTES);
+    };
+    let digits = text.trim().bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.trim().split_at_checked(digits).unwrap_or_default();
+    let factor: Option<u64> = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => Some(1),
+        "k" | "kb" => Some(1000),
+        "m" | "mb" => Some(1_000_000),
+        "g" | "gb" => Some(1_000_000_000),
+        "kib" | "ki" => Some(1 << 10),
+        "mib" | "mi" => Some(1 << 20),
+        "gib" | "gi" => Some(1 << 30),
+        _ => None,
+    };
+    let size = number.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    size.ok_or_else(|| {
+        Failure::new(format!(
+            "COSIGN_MAX_ATTACHMENT_SIZE is {text:?}: expected a size such as 128MiB or 134217728"
+        ))
+    })
+}
+
+fn print_header(image: &str, args: &Args, face: &Face) {
+    face.say(format!(
+        "\nVerification for {image} --\nThe following checks were performed on each of these signatures:"
+    ));
+    if args.check_claims {
+        face.say("  - The cosign claims were validated");
+    }
+    face.say("  - The signatures were verified against the specified public key");
+}
+
+/// The URI the `--type` word asks for.
+fn wanted(word: &str) -> &str {
+    predicate_type::uri_of(word)
 }

@@ -1,2 +1,14 @@
 //! The real binary, run as users run it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test that cannot go on should say where"
+)]
+
+mod attest;
+mod context;
+mod demo;
 mod key_pairs;
+mod readme;

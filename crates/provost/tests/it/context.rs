@@ -1,0 +1,102 @@
+//! A folder of its own for each test, the binary run in it, and a registry that ends with the test.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The binary under test.
+pub(crate) const PROVOST: &str = env!("CARGO_BIN_EXE_provost");
+
+/// A folder, and what commands run in it see.
+pub(crate) struct Context {
+    folder: tempfile::TempDir,
+}
+
+impl Context {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.folder().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The binary with a bare environment: a password, no log, nothing of the developer's own.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(PROVOST);
+        command.env_clear().current_dir(self.folder());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder());
+        command.env("COSIGN_PASSWORD", "pw").env("COSIGN_TLOG_UPLOAD", "false");
+        command.env("COSIGN_PRIVATE_INFRASTRUCTURE", "true");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Told {
+        Told::of(&self.command().args(arguments).output().unwrap())
+    }
+
+    /// The embedded registry over a folder of the context, on a free port.
+    pub(crate) fn registry(&self) -> Registry {
+        let mut child = self
+            .command()
+            .args(["registry", "--dir", "registry", "--listen", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        let address = line.trim().rsplit("://").next().unwrap().to_owned();
+        assert!(address.starts_with("127.0.0.1:"), "{line}");
+        Registry { child, address, _lines: lines }
+    }
+}
+
+/// A registry that ends when dropped.
+pub(crate) struct Registry {
+    child: Child,
+    pub(crate) address: String,
+    _lines: BufReader<std::process::ChildStderr>,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) exit: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Told {
+    fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            exit: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// The exit code and all that was said, with what differs from run to run replaced.
+    pub(crate) fn shown(&self, replaced: &[(&str, &str)]) -> String {
+        let mut text = format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.exit, self.stdout, self.stderr);
+        for (from, to) in replaced {
+            text = text.replace(from, to);
+        }
+        text
+    }
+}
