@@ -1,1 +1,5 @@
-//! What tests stand on: an in-memory store, the corpus runner, a registry on loopback.
+//! What tests stand on: an in-memory store that counts what it is asked and can fail on request.
+
+mod memory_store;
+
+pub use memory_store::{MemoryStore, Request};

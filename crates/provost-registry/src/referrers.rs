@@ -133,8 +133,11 @@ impl Transport {
     }
 }
 
-/// The subject that a manifest names, and the entry that lists the manifest under it.
-pub(crate) fn subject_of(manifest: &Manifest) -> Option<(Digest, Descriptor)> {
+/// The subject that a manifest names, and the entry that lists the manifest under it: with its artifact type (the
+/// configuration's kind where it states none) and its annotations, as the distribution specification 1.1 says.
+/// `None` where it names no subject or cannot be read.
+#[must_use]
+pub fn subject_of(manifest: &Manifest) -> Option<(Digest, Descriptor)> {
     let mut entry = manifest.descriptor();
     let (subject, artifact_type, annotations) = if is_index(&manifest.media_type) {
         let index: ImageIndex = serde_json::from_slice(&manifest.bytes).ok()?;
