@@ -1,0 +1,56 @@
+//! The limits of one evaluation: values that end in typed errors, never in an overflow or a hang.
+
+/// How much one policy check may take. Every field has a default below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of JSON in one document.
+    pub data_bytes: usize,
+    /// Levels of nesting in one JSON document.
+    pub data_depth: usize,
+    /// Bytes of all policy files together.
+    pub policy_bytes: usize,
+    /// Levels of nesting in one policy file, brackets and operators alike.
+    pub policy_depth: usize,
+    /// Units of work: an inserted conjunct, an evaluated expression, a copied vertex.
+    pub steps: u64,
+    /// Levels of evaluation that wait for each other.
+    pub eval_depth: usize,
+    /// Vertices that may exist at once; with their conjuncts about 600 bytes each.
+    pub vertices: usize,
+    /// Bytes of one string that a policy computes.
+    pub text_bytes: usize,
+}
+
+/// cosign's own bound on an attestation, 128 MiB: what it can store, a policy can judge.
+pub const DATA_BYTES: usize = 128 << 20;
+/// Real statements stay under 40 levels; 512 leaves an order of magnitude.
+pub const DATA_DEPTH: usize = 512;
+/// Policies are written by hand: 4 MiB is some 100,000 lines of 40 bytes.
+pub const POLICY_BYTES: usize = 4 << 20;
+/// One level costs at most 12 parser frames of about 1 KiB, so 200 levels stay under 3 MiB of stack.
+pub const POLICY_DEPTH: usize = 200;
+/// About 1 µs a step: 20 million steps are some 20 s, forty times what a 4 MB document with a closed schema takes.
+pub const STEPS: u64 = 20_000_000;
+/// One level costs at most 24 KiB of stack in an unoptimised build: 1,200 levels are 29 MiB of the 64 MiB in [`STACK_BYTES`].
+pub const EVAL_DEPTH: usize = 1_200;
+/// Three million vertices of 600 bytes are 1.8 GB, what a 128 MiB document under a schema may need at the very most.
+pub const VERTICES: usize = 3_000_000;
+/// A computed string of 16 MiB is longer than any message or name.
+pub const TEXT_BYTES: usize = 16 << 20;
+/// The evaluator's own stack: twice what [`EVAL_DEPTH`] levels need. It is reserved, and touched only as deep as needed.
+pub(crate) const STACK_BYTES: usize = 64 << 20;
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            data_bytes: DATA_BYTES,
+            data_depth: DATA_DEPTH,
+            policy_bytes: POLICY_BYTES,
+            policy_depth: POLICY_DEPTH,
+            steps: STEPS,
+            eval_depth: EVAL_DEPTH,
+            vertices: VERTICES,
+            text_bytes: TEXT_BYTES,
+        }
+    }
+}
