@@ -118,14 +118,21 @@ pub async fn attach(
     Err(AttachError::Contended { repository: repository.to_string(), tag: tag.to_owned() })
 }
 
-async fn existing(store: &dyn Store, repository: &Repository, tag: &str) -> Result<Vec<Descriptor>, AttachError> {
+async fn existing(
+    store: &dyn Store,
+    repository: &Repository,
+    tag: &str,
+) -> Result<Vec<Descriptor>, AttachError> {
     let manifest = match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
         Ok(manifest) => manifest,
         Err(error) if error.is_not_found() => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let foreign =
-        |reason: String| AttachError::Foreign { repository: repository.to_string(), tag: tag.to_owned(), reason };
+    let foreign = |reason: String| AttachError::Foreign {
+        repository: repository.to_string(),
+        tag: tag.to_owned(),
+        reason,
+    };
     if media_type::is_index(&manifest.media_type) {
         return Err(foreign("it is an index, expected an image manifest".to_owned()));
     }

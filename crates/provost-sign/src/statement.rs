@@ -112,7 +112,10 @@ mod tests {
     #[test]
     fn custom_wraps_any_text() {
         let text = made("custom", "hi\n").unwrap();
-        assert!(text.ends_with(r#""predicate":{"Data":"hi\n","Timestamp":"2026-01-01T00:00:00Z"}}"#), "{text}");
+        assert!(
+            text.ends_with(r#""predicate":{"Data":"hi\n","Timestamp":"2026-01-01T00:00:00Z"}}"#),
+            "{text}"
+        );
     }
 
     #[test]

@@ -73,7 +73,9 @@ fn signed_by(trusted: &TrustedKey, envelope: &Envelope) -> Result<(), Reason> {
 /// In a bundle a key hint that is there must name this key, as sigstore-go has it.
 fn keyid_names(trusted: &TrustedKey, envelope: &Envelope) -> Result<(), Reason> {
     match envelope.signatures.first() {
-        Some(signature) if !signature.keyid.is_empty() && signature.keyid != trusted.key.ssh_fingerprint() => {
+        Some(signature)
+            if !signature.keyid.is_empty() && signature.keyid != trusted.key.ssh_fingerprint() =>
+        {
             Err(Reason::Bundle(BundleFault::OtherKeyid(signature.keyid.clone())))
         }
         _ => Ok(()),

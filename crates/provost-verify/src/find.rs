@@ -84,7 +84,10 @@ pub fn scheme_tag(image: &Digest, suffix: &str) -> String {
 ///
 /// # Errors
 /// Whatever kept us from seeing all of them: "could not check" is never "there are none".
-pub async fn find_attestations(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Candidate>, Unchecked> {
+pub async fn find_attestations(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+) -> Result<Vec<Candidate>, Unchecked> {
     let tag = async {
         match request.formats {
             Formats::Referrers => Ok(Vec::new()),
@@ -145,7 +148,11 @@ async fn bundles(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Can
 }
 
 /// The bundle of one referrer; `None` where its single layer is no bundle, or the listed manifest is gone.
-async fn bundle(store: &dyn Store, request: &FindRequest<'_>, referrer: Digest) -> Result<Option<Candidate>, Unchecked> {
+async fn bundle(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+    referrer: Digest,
+) -> Result<Option<Candidate>, Unchecked> {
     let manifest = match store.manifest(request.repository, &Selector::Digest(referrer.clone())).await {
         Ok(manifest) => manifest,
         // A list may name what has since been deleted; what is not there vouches for nothing.

@@ -3,14 +3,20 @@
 use super::*;
 
 fn layer(text: &str, media_type: &str, signature: &str) -> AttachedLayer {
-    let annotations = BTreeMap::from([("dev.cosignproject.cosign/signature".to_owned(), signature.to_owned())]);
-    AttachedLayer { media_type: media_type.to_owned(), bytes: Bytes::copy_from_slice(text.as_bytes()), annotations }
+    let annotations =
+        BTreeMap::from([("dev.cosignproject.cosign/signature".to_owned(), signature.to_owned())]);
+    AttachedLayer {
+        media_type: media_type.to_owned(),
+        bytes: Bytes::copy_from_slice(text.as_bytes()),
+        annotations,
+    }
 }
 
 #[test]
 fn the_configuration_is_cosigns_to_the_byte() {
     // chains.md A4: one layer with this digest makes these 233 bytes.
-    let digest: Digest = "sha256:9943eff01d25b1e9257983d774cd754060304d08a3280bb4d6a4042c4e60bbe4".parse().unwrap();
+    let digest: Digest =
+        "sha256:9943eff01d25b1e9257983d774cd754060304d08a3280bb4d6a4042c4e60bbe4".parse().unwrap();
     let bytes = configuration(&[Descriptor::new("x", 239, digest)]);
     assert_eq!(bytes.len(), 233);
     let expected = "sha256:66e1cd78b33b255b4401b83f88cce5e8d0b31e493e9f9fefb66c2f01d04a8964";
@@ -36,7 +42,8 @@ fn layers_are_appended_and_kept() {
         let store = testkit::MemoryStore::new();
         let repository: Repository = "reg.example/app".parse().unwrap();
         for text in ["a", "b", "a"] {
-            let added = attach(&store, &repository, "t", &layer(text, "m", "s"), Dedup::SameLayer).await.unwrap();
+            let added =
+                attach(&store, &repository, "t", &layer(text, "m", "s"), Dedup::SameLayer).await.unwrap();
             assert_eq!(added, text != "a" || texts(&store, &repository).await.len() == 1, "{text}");
         }
         assert_eq!(texts(&store, &repository).await, ["a", "b"]);
@@ -67,7 +74,10 @@ fn what_is_no_manifest_is_not_overwritten() {
     run(async {
         let store = testkit::MemoryStore::new();
         let repository: Repository = "reg.example/app".parse().unwrap();
-        let index = Manifest::new(media_type::OCI_INDEX, Bytes::from_static(br#"{"schemaVersion":2,"manifests":[]}"#));
+        let index = Manifest::new(
+            media_type::OCI_INDEX,
+            Bytes::from_static(br#"{"schemaVersion":2,"manifests":[]}"#),
+        );
         store.put_manifest(&repository, &Selector::Tag("t".to_owned()), &index).await.unwrap();
         let result = attach(&store, &repository, "t", &layer("a", "m", "s"), Dedup::Never).await;
         assert!(matches!(result, Err(AttachError::Foreign { .. })), "{result:?}");

@@ -22,7 +22,9 @@ pub fn reason(reason: &Reason) -> String {
             format!("invalid payloadType {found} on envelope. Expected {IN_TOTO_PAYLOAD}")
         }
         Reason::NoSignatures => "no signature found".to_owned(),
-        Reason::NotTheKey { .. } => "accepted signatures do not match threshold, Found: 0, Expected 1".to_owned(),
+        Reason::NotTheKey { .. } => {
+            "accepted signatures do not match threshold, Found: 0, Expected 1".to_owned()
+        }
         Reason::SignatureEncoding => "illegal base64 data at input byte 0".to_owned(),
         Reason::Statement(error) => statement(error),
         Reason::OtherSubject { .. } => "no matching subject digest found".to_owned(),
@@ -50,7 +52,9 @@ pub fn payload_signature(error: &SignatureError) -> String {
 fn envelope(error: &EnvelopeError) -> String {
     match error {
         EnvelopeError::Json(error) => go_text::json(error),
-        EnvelopeError::Payload => "unable to base64 decode payload (is payload in the right format?)".to_owned(),
+        EnvelopeError::Payload => {
+            "unable to base64 decode payload (is payload in the right format?)".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -90,7 +94,9 @@ fn bundle(fault: &BundleFault) -> String {
         BundleFault::NoEnvelope => "bundle does not contain a DSSE envelope".to_owned(),
         BundleFault::Certificate => "expected key signature, not certificate".to_owned(),
         BundleFault::SignatureCount(_) => "exactly one signature is required".to_owned(),
-        BundleFault::OtherKeyid(_) => "accepted signatures do not match threshold, Found: 0, Expected 1".to_owned(),
+        BundleFault::OtherKeyid(_) => {
+            "accepted signatures do not match threshold, Found: 0, Expected 1".to_owned()
+        }
         BundleFault::Malformed(what) => format!("bundle is malformed: {what}"),
     }
 }
@@ -125,7 +131,9 @@ pub fn unchecked(why: &Unchecked) -> String {
         Unchecked::TooManyLayers { found, limit } => {
             format!("number of layers ({found}) exceeded the limit ({limit})")
         }
-        Unchecked::LayerTooLarge { found, limit } => format!("size of layer ({found}) exceeded the limit ({limit})"),
+        Unchecked::LayerTooLarge { found, limit } => {
+            format!("size of layer ({found}) exceeded the limit ({limit})")
+        }
     }
 }
 

@@ -33,15 +33,18 @@ fn quoted(byte: u8) -> String {
 /// Whether the fault is a syntax error, which Go reports before it looks at types.
 #[must_use]
 pub fn is_syntax(error: &JsonError) -> bool {
-    matches!(error.fault, JsonFault::Unexpected { place: Place::BeginValue | Place::AfterTop, .. } | JsonFault::End)
-        || matches!(error.fault, JsonFault::Unexpected { .. })
+    matches!(
+        error.fault,
+        JsonFault::Unexpected { place: Place::BeginValue | Place::AfterTop, .. } | JsonFault::End
+    ) || matches!(error.fault, JsonFault::Unexpected { .. })
 }
 
 /// go-containerregistry's words for a registry's failure: `METHOD URL: CODE: message`, or the dialler's.
 #[must_use]
 pub fn store(error: &StoreError) -> String {
     match error {
-        StoreError::NotFound { request, status, errors, body } | StoreError::Status { request, status, errors, body } => {
+        StoreError::NotFound { request, status, errors, body }
+        | StoreError::Status { request, status, errors, body } => {
             let each: Vec<_> = errors
                 .iter()
                 .map(|entry| {
@@ -70,7 +73,8 @@ pub fn store(error: &StoreError) -> String {
             // Go's http client names the method as a title and quotes the address: `Get "http://…": dial tcp …`.
             let (method, url) = request.split_once(' ').unwrap_or(("GET", request));
             let mut letters = method.chars();
-            let title: String = letters.next().into_iter().chain(letters.flat_map(char::to_lowercase)).collect();
+            let title: String =
+                letters.next().into_iter().chain(letters.flat_map(char::to_lowercase)).collect();
             let why = match kind {
                 NetworkFailure::Refused => format!("dial tcp {address}: connect: connection refused"),
                 NetworkFailure::NoSuchHost => {

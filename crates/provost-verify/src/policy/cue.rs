@@ -34,7 +34,9 @@ impl CuePolicy {
         let limits = Limits::default();
         self.policy.check(&Data::from_json(&input.text, &limits)?, self.absent)?;
         match (&input.signed, self.absent) {
-            (Some(signed), Absent::Refuse) => self.policy.check(&Data::from_json(signed, &limits)?, Absent::Refuse),
+            (Some(signed), Absent::Refuse) => {
+                self.policy.check(&Data::from_json(signed, &limits)?, Absent::Refuse)
+            }
             _ => Ok(()),
         }
     }

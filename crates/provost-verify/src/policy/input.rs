@@ -45,12 +45,8 @@ pub struct PolicyInput {
 /// See [`InputError`]; each of them ends the command, as cosign's does.
 pub fn policy_input(word: &str, statement: &Statement) -> Result<PolicyInput, InputError> {
     let text = match word {
-        "slsaprovenance" => {
-            shape::encode(&shape::SLSA_V02, &statement.document).map_err(|mismatch| InputError::Mismatch {
-                statement: "ProvenanceStatementSLSA02",
-                mismatch,
-            })?
-        }
+        "slsaprovenance" => shape::encode(&shape::SLSA_V02, &statement.document)
+            .map_err(|mismatch| InputError::Mismatch { statement: "ProvenanceStatementSLSA02", mismatch })?,
         "spdx" | "spdxjson" | "cyclonedx" => header_and_predicate(statement),
         "link" | "vuln" => return Err(InputError::Unsupported { word: word.to_owned() }),
         _ => protojson(statement),

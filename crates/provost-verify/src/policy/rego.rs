@@ -98,7 +98,10 @@ fn go_shown(value: &Value) -> String {
         Value::Array(list) => format!("[{}]", joined(&mut list.iter().map(go_shown))),
         Value::Set(set) => format!("[{}]", joined(&mut set.iter().map(go_shown))),
         Value::Object(map) => {
-            format!("map[{}]", joined(&mut map.iter().map(|(k, v)| format!("{}:{}", go_shown(k), go_shown(v)))))
+            format!(
+                "map[{}]",
+                joined(&mut map.iter().map(|(k, v)| format!("{}:{}", go_shown(k), go_shown(v))))
+            )
         }
         Value::Undefined => "<undefined>".to_owned(),
     }

@@ -80,7 +80,11 @@ static INVOCATION: Shape = Shape {
 };
 static COMPLETENESS: Shape = Shape {
     name: "ProvenanceComplete",
-    fields: &[field("parameters", Kind::Bool), field("environment", Kind::Bool), field("materials", Kind::Bool)],
+    fields: &[
+        field("parameters", Kind::Bool),
+        field("environment", Kind::Bool),
+        field("materials", Kind::Bool),
+    ],
 };
 static METADATA: Shape = Shape {
     name: "ProvenanceMetadata",
@@ -137,7 +141,12 @@ pub(crate) fn encode(shape: &'static Shape, value: &Value) -> Result<Vec<u8>, Ty
     Ok(out)
 }
 
-fn structure(shape: &'static Shape, value: &Value, path: &str, out: &mut Vec<u8>) -> Result<(), TypeMismatch> {
+fn structure(
+    shape: &'static Shape,
+    value: &Value,
+    path: &str,
+    out: &mut Vec<u8>,
+) -> Result<(), TypeMismatch> {
     out.push(b'{');
     let mut first = true;
     for field in shape.fields {
@@ -158,7 +167,12 @@ fn structure(shape: &'static Shape, value: &Value, path: &str, out: &mut Vec<u8>
 }
 
 /// The encoding of one field, `None` where it is left out.
-fn one(holder: &'static Shape, field: &Field, found: Option<&Value>, at: &str) -> Result<Option<Vec<u8>>, TypeMismatch> {
+fn one(
+    holder: &'static Shape,
+    field: &Field,
+    found: Option<&Value>,
+    at: &str,
+) -> Result<Option<Vec<u8>>, TypeMismatch> {
     let mismatch = |value: &Value, expected| TypeMismatch {
         found: kind_of(value),
         holder: holder.name,
@@ -187,7 +201,9 @@ fn one(holder: &'static Shape, field: &Field, found: Option<&Value>, at: &str) -
         },
         (Kind::TextMap(name), Some(other)) => Err(mismatch(other, name)),
         (Kind::Struct(shape), None) => nested(shape, &Value::Null, at),
-        (Kind::Struct(shape) | Kind::Pointer(shape), Some(value @ Value::Object(_))) => nested(shape, value, at),
+        (Kind::Struct(shape) | Kind::Pointer(shape), Some(value @ Value::Object(_))) => {
+            nested(shape, value, at)
+        }
         (Kind::Struct(shape) | Kind::Pointer(shape), Some(other)) => Err(mismatch(other, go_name(shape))),
         (Kind::List(..), None) => kept(true, b"null".to_vec()),
         (Kind::List(name, shape), Some(Value::Array(list))) => {
@@ -231,7 +247,9 @@ fn go_name(shape: &Shape) -> &'static str {
 fn is_rfc3339(text: &str) -> bool {
     let bytes = text.as_bytes();
     let shape = bytes.get(..19).is_some_and(|head| {
-        head.iter().zip(b"0000-00-00T00:00:00").all(|(b, p)| if *p == b'0' { b.is_ascii_digit() } else { b == p })
+        head.iter()
+            .zip(b"0000-00-00T00:00:00")
+            .all(|(b, p)| if *p == b'0' { b.is_ascii_digit() } else { b == p })
     });
     let mut rest = text.get(19..).unwrap_or_default();
     if let Some(fraction) = rest.strip_prefix('.') {
@@ -244,6 +262,10 @@ fn is_rfc3339(text: &str) -> bool {
     let zone = rest == "Z"
         || (rest.len() == 6
             && rest.starts_with(['+', '-'])
-            && rest.bytes().skip(1).zip(*b"00:00").all(|(b, p)| if p == b'0' { b.is_ascii_digit() } else { b == p }));
+            && rest
+                .bytes()
+                .skip(1)
+                .zip(*b"00:00")
+                .all(|(b, p)| if p == b'0' { b.is_ascii_digit() } else { b == p }));
     shape && zone
 }

@@ -7,12 +7,14 @@ fn input(word: &str, kind: &str, predicate: &str) -> Result<(String, bool), Inpu
         r#"{{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"{kind}","subject":[{{"name":"a","digest":{{"sha256":"ab"}}}}],"predicate":{predicate}}}"#
     );
     let statement = Statement::parse(text.as_bytes()).unwrap();
-    policy_input(word, &statement).map(|input| (String::from_utf8(input.text).unwrap(), input.signed.is_some()))
+    policy_input(word, &statement)
+        .map(|input| (String::from_utf8(input.text).unwrap(), input.signed.is_some()))
 }
 
 #[test]
 fn slsaprovenance_goes_through_the_struct() {
-    let (text, differs) = input("slsaprovenance", "t", r#"{"builder":{"id":"b","x":1},"extra":1,"metadata":{}}"#).unwrap();
+    let (text, differs) =
+        input("slsaprovenance", "t", r#"{"builder":{"id":"b","x":1},"extra":1,"metadata":{}}"#).unwrap();
     assert!(differs);
     assert_eq!(
         text,
@@ -26,21 +28,33 @@ fn slsaprovenance_goes_through_the_struct() {
 
 #[test]
 fn other_words_keep_everything_but_the_spelling_of_numbers() {
-    let (text, differs) = input("slsaprovenance02", "t", r#"{"n":12345678901234567890,"f":1.0,"z":null}"#).unwrap();
+    let (text, differs) =
+        input("slsaprovenance02", "t", r#"{"n":12345678901234567890,"f":1.0,"z":null}"#).unwrap();
     assert!(!differs);
-    assert!(text.ends_with(r#""predicateType":"t","predicate":{"f":1,"n":12345678901234567000,"z":null}}"#), "{text}");
+    assert!(
+        text.ends_with(r#""predicateType":"t","predicate":{"f":1,"n":12345678901234567000,"z":null}}"#),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_wrong_type_is_named_as_go_names_it() {
     let error = input("slsaprovenance", "t", r#"{"builder":{"id":7}}"#).expect_err("mismatch");
     let InputError::Mismatch { mismatch, .. } = error else { panic!("{error:?}") };
-    assert_eq!((mismatch.found, mismatch.holder, mismatch.path.as_str(), mismatch.expected), ("number", "ProvenanceBuilder", "predicate.builder.id", "string"));
+    assert_eq!(
+        (mismatch.found, mismatch.holder, mismatch.path.as_str(), mismatch.expected),
+        ("number", "ProvenanceBuilder", "predicate.builder.id", "string")
+    );
 }
 
 #[test]
 fn times_that_go_would_not_read_are_refused() {
-    for (time, good) in [("2025-06-06T10:21:27Z", true), ("2025-06-06T10:21:27.5+02:00", true), ("yesterday", false), ("2025-06-06", false)] {
+    for (time, good) in [
+        ("2025-06-06T10:21:27Z", true),
+        ("2025-06-06T10:21:27.5+02:00", true),
+        ("yesterday", false),
+        ("2025-06-06", false),
+    ] {
         let predicate = format!(r#"{{"metadata":{{"buildStartedOn":"{time}"}}}}"#);
         assert_eq!(input("slsaprovenance", "t", &predicate).is_ok(), good, "{time}");
     }

@@ -24,8 +24,14 @@ fn judge(source: &str, input: &str) -> RegoOutcome {
 
 #[test]
 fn the_guides_policy_passes_and_fails() {
-    assert_eq!(judge(GUIDE, r#"{"predicate":{"builder":{"id":"https://alauda.io/builders/tekton/v1"}}}"#), RegoOutcome::Allowed);
-    assert_eq!(judge(GUIDE, r#"{"predicate":{"builder":{"id":"other"}}}"#), RegoOutcome::Value("false".into()));
+    assert_eq!(
+        judge(GUIDE, r#"{"predicate":{"builder":{"id":"https://alauda.io/builders/tekton/v1"}}}"#),
+        RegoOutcome::Allowed
+    );
+    assert_eq!(
+        judge(GUIDE, r#"{"predicate":{"builder":{"id":"other"}}}"#),
+        RegoOutcome::Value("false".into())
+    );
     assert_eq!(judge(GUIDE, "{}"), RegoOutcome::Value("false".into()));
 }
 
@@ -45,7 +51,10 @@ fn anything_but_true_is_no_pass() {
 
 #[test]
 fn the_network_is_no_builtin() {
-    let outcome = judge("package signature\nallow { not http.send({\"method\":\"get\",\"url\":\"http://127.0.0.1:1\"}).x }", "{}");
+    let outcome = judge(
+        "package signature\nallow { not http.send({\"method\":\"get\",\"url\":\"http://127.0.0.1:1\"}).x }",
+        "{}",
+    );
     assert!(matches!(outcome, RegoOutcome::Failed(_)), "{outcome:?}");
 }
 
