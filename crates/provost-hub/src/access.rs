@@ -16,7 +16,8 @@ impl Service {
     pub(crate) async fn admit(&self, request: &Parts) -> Result<(), Refusal> {
         let host = host_of(request)?;
         if !is_loopback(host.host()) && !self.hosts.iter().any(|listed| is_listed(listed, &host)) {
-            let reason = format!("this registry does not answer to the host {host}: list it with --host {host}");
+            let reason =
+                format!("this registry does not answer to the host {host}: list it with --host {host}");
             return Err(Refusal::new(StatusCode::FORBIDDEN, ErrorCode::Denied, reason));
         }
         let reads = matches!(request.method, Method::GET | Method::HEAD);

@@ -48,8 +48,9 @@ impl Htpasswd {
             let (user, hash) =
                 line.split_once(':').ok_or_else(|| fail(number + 1, "expected user:hash".to_owned()))?;
             // The hash is not shown: it would land in logs.
-            hash.parse::<bcrypt::HashParts>()
-                .map_err(|_| fail(number + 1, "expected a bcrypt hash ($2y$…): htpasswd -B makes one".to_owned()))?;
+            hash.parse::<bcrypt::HashParts>().map_err(|_| {
+                fail(number + 1, "expected a bcrypt hash ($2y$…): htpasswd -B makes one".to_owned())
+            })?;
             users.insert(user.to_owned(), hash.to_owned());
         }
         let nobody = users.values().next().cloned().ok_or_else(|| fail(0, "holds no user".to_owned()))?;

@@ -122,7 +122,8 @@ impl Hub {
             Some(_) => layout.usage().await?,
             None => 0,
         };
-        let fail = |cause: std::io::Error| HubError::Listen { address: config.listen, cause: cause.to_string() };
+        let fail =
+            |cause: std::io::Error| HubError::Listen { address: config.listen, cause: cause.to_string() };
         let listener = TcpListener::bind(config.listen).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
         let service = Service {
@@ -174,7 +175,8 @@ impl Hub {
             while connections.try_join_next().is_some() {}
             match accepted {
                 Ok((stream, _)) => {
-                    let (service, tls, stopped) = (Arc::clone(&self.service), self.tls.clone(), stopped.clone());
+                    let (service, tls, stopped) =
+                        (Arc::clone(&self.service), self.tls.clone(), stopped.clone());
                     connections.spawn(async move {
                         connection(stream, tls, service, stopped).await;
                         drop(place);
@@ -223,7 +225,13 @@ where
         async move { Ok::<_, Infallible>(service.answer(request).await) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS_TIME).max_buf_size(HEADERS_LIMIT as usize);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_TIME)
+        .max_header_size(HEADERS_LIMIT as usize)
+        .max_buf_size(2 * HEADERS_LIMIT as usize)
+        // Scripts that cut headers out of answers know the spelling of docker-registry.
+        .title_case_headers(true);
     let mut connection = pin!(builder.serve_connection(io, answer));
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -241,10 +249,7 @@ where
         async move { Ok::<_, Infallible>(service.answer(request).await) }
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .keep_alive_interval(HEADERS_TIME)
-        .max_header_list_size(HEADERS_LIMIT);
+    builder.timer(TokioTimer::new()).keep_alive_interval(HEADERS_TIME).max_header_list_size(HEADERS_LIMIT);
     let mut connection = pin!(builder.serve_connection(io, answer));
     tokio::select! {
         _ = connection.as_mut() => return,

@@ -45,7 +45,8 @@ impl Service {
         while let Some(data) = self.next_data(&mut body).await? {
             content.extend_from_slice(&data);
             if content.len() as u64 > limit {
-                let reason = format!("the manifest has {} bytes or more, expected at most {limit}", content.len());
+                let reason =
+                    format!("the manifest has {} bytes or more, expected at most {limit}", content.len());
                 return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::ManifestInvalid, reason));
             }
         }

@@ -44,7 +44,9 @@ impl Route {
         if let Some(rest) = rest.strip_suffix("/tags/list") {
             return Ok(Self::Tags(name(rest)?));
         }
-        if let Some(rest) = rest.strip_suffix("/blobs/uploads").or_else(|| rest.strip_suffix("/blobs/uploads/")) {
+        if let Some(rest) =
+            rest.strip_suffix("/blobs/uploads").or_else(|| rest.strip_suffix("/blobs/uploads/"))
+        {
             return Ok(Self::Uploads(name(rest)?));
         }
         let (rest, last) = rest.rsplit_once('/').ok_or_else(nothing)?;

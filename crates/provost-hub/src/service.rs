@@ -68,9 +68,7 @@ impl Service {
             (Route::Uploads(name), &Method::POST) => self.begin_upload(name, uri, headers, body).await,
             (Route::Upload(name, id), &Method::GET | &Method::HEAD) => self.upload_status(name, id),
             (Route::Upload(name, id), &Method::PATCH) => self.continue_upload(name, id, headers, body).await,
-            (Route::Upload(name, id), &Method::PUT) => {
-                self.finish_upload(name, id, uri, headers, body).await
-            }
+            (Route::Upload(name, id), &Method::PUT) => self.finish_upload(name, id, uri, headers, body).await,
             (Route::Upload(name, id), &Method::DELETE) => self.cancel_upload(name, id),
             _ => {
                 let reason = format!("{method} is not known here");

@@ -42,7 +42,12 @@ impl Sessions {
     }
 
     /// Opens a session, once those that nobody has touched for too long are gone.
-    pub(crate) fn open(&self, name: &Name, upload: Upload, disk: &Arc<Disk>) -> Result<Arc<Session>, Refusal> {
+    pub(crate) fn open(
+        &self,
+        name: &Name,
+        upload: Upload,
+        disk: &Arc<Disk>,
+    ) -> Result<Arc<Session>, Refusal> {
         let now = (self.clock)();
         let mut open = lock(&self.open);
         open.retain(|_, session| !self.is_stale(session, now));
@@ -134,7 +139,8 @@ impl Disk {
         match self.taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, room) {
             Ok(_) => Ok(()),
             Err(taken) => {
-                let reason = format!("the registry holds {taken} bytes, {bytes} more would pass its limit {limit}");
+                let reason =
+                    format!("the registry holds {taken} bytes, {bytes} more would pass its limit {limit}");
                 Err(Refusal::new(StatusCode::INSUFFICIENT_STORAGE, ErrorCode::Denied, reason))
             }
         }

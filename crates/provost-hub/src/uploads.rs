@@ -174,7 +174,11 @@ impl Service {
                 }
                 Err(_) => {
                     let reason = format!("the body stalled for {:?}", self.limits.body_idle);
-                    return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::BlobUploadInvalid, reason));
+                    return Err(Refusal::new(
+                        StatusCode::REQUEST_TIMEOUT,
+                        ErrorCode::BlobUploadInvalid,
+                        reason,
+                    ));
                 }
             };
             // Trailers say nothing we need.
@@ -215,7 +219,8 @@ fn check_chunk(session: &Session, upload: &Upload, headers: &HeaderMap) -> Resul
             .with(header::RANGE, progress(stands))
             .with(UPLOAD_UUID, session.id.to_string()));
     }
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match length {
         Some(length) if (last - first).checked_add(1) != Some(length) => {
             let reason = format!("Content-Range is {first}-{last}, but Content-Length is {length}");

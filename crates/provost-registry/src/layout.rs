@@ -202,7 +202,11 @@ impl Layout {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], or [`StoreError::DigestMismatch`] naming the file.
-    pub async fn manifest_in(&self, name: &Name, which: &Selector) -> Result<(Descriptor, Bytes), StoreError> {
+    pub async fn manifest_in(
+        &self,
+        name: &Name,
+        which: &Selector,
+    ) -> Result<(Descriptor, Bytes), StoreError> {
         let (name, which) = (name.clone(), which.clone());
         Self::blocking(&self.inner, move |inner| {
             let stored = inner.manifest(&name, &which)?;

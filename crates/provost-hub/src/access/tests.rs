@@ -7,7 +7,8 @@ fn loopback_is_loopback_in_every_spelling() {
     for host in ["localhost", "LOCALHOST", "localhost.", "hub.localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
         assert!(is_loopback(host), "{host}");
     }
-    for host in ["localhost.example.com", "notlocalhost", "127.0.0.1.example.com", "10.0.0.1", "[::]", "0.0.0.0", ""]
+    for host in
+        ["localhost.example.com", "notlocalhost", "127.0.0.1.example.com", "10.0.0.1", "[::]", "0.0.0.0", ""]
     {
         assert!(!is_loopback(host), "{host}");
     }

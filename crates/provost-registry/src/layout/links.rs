@@ -56,7 +56,9 @@ impl Links {
         // One document that is both an image and an index would mean different things to different readers.
         match (index, &shape.config, &shape.manifests) {
             (true, None, Some(_)) if shape.layers.is_none() => {}
-            (true, ..) => return Err(fail("an index has manifests, and neither config nor layers".to_owned())),
+            (true, ..) => {
+                return Err(fail("an index has manifests, and neither config nor layers".to_owned()));
+            }
             (false, Some(_), None) => {}
             (false, ..) => return Err(fail("an image manifest has a config, and no manifests".to_owned())),
         }
@@ -64,7 +66,8 @@ impl Links {
             .artifact_type
             .filter(|kind| !kind.is_empty())
             .or_else(|| shape.config.as_ref().map(|config| config.media_type.clone()));
-        let layers = shape.layers.unwrap_or_default().into_iter().filter(|layer| !is_foreign(&layer.media_type));
+        let layers =
+            shape.layers.unwrap_or_default().into_iter().filter(|layer| !is_foreign(&layer.media_type));
         let blobs = shape.config.into_iter().chain(layers).map(|blob| blob.digest).collect();
         let manifests = shape.manifests.unwrap_or_default().into_iter().map(|member| member.digest).collect();
         let annotations = shape.annotations.unwrap_or_default();

@@ -104,7 +104,11 @@ impl Inner {
         if found == *digest {
             return Ok(Some(bytes));
         }
-        Err(StoreError::DigestMismatch { request: Self::content_name(digest), expected: digest.clone(), found })
+        Err(StoreError::DigestMismatch {
+            request: Self::content_name(digest),
+            expected: digest.clone(),
+            found,
+        })
     }
 
     /// Stores a manifest whose blobs are there, under its digest and a tag; durable on return.
@@ -314,7 +318,8 @@ impl Inner {
     }
 
     fn plain_tag(&self, name: &Name, tag: &str) -> Option<Digest> {
-        let entry = |entry: &&super::plain::Entry| entry.repository == *name && entry.tag.as_deref() == Some(tag);
+        let entry =
+            |entry: &&super::plain::Entry| entry.repository == *name && entry.tag.as_deref() == Some(tag);
         self.plain.iter().find(entry).map(|entry| entry.descriptor.digest.clone())
     }
 

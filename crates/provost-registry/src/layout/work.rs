@@ -37,7 +37,8 @@ impl Work {
         for name in names(&area)?.into_iter().filter(|name| name != LOCK) {
             alone &= clear(&area.join(name))?;
         }
-        let folder = tempfile::Builder::new().prefix("w-").tempdir_in(&area).map_err(|e| failed(&area, &e))?;
+        let folder =
+            tempfile::Builder::new().prefix("w-").tempdir_in(&area).map_err(|e| failed(&area, &e))?;
         let path = folder.path().join(LOCK);
         let alive = open_lock(&path)?;
         alive.lock().map_err(|e| failed(&path, &e))?;
