@@ -1,0 +1,461 @@
+//! Evaluates a syntax tree over borrowed JSON, with Kyverno's "Unknown key" outcome.
+
+use std::cell::Cell;
+
+use serde_json::{Map, Value};
+
+use super::ast::{Comparator, Kind, Node};
+use super::error::JmesError;
+use super::{Found, MAX_WORK, functions};
+use crate::context::{Lookup, Origin};
+use crate::environment::Environment;
+use crate::go_text;
+
+/// A value on its way through an expression.
+#[derive(Clone, Debug)]
+pub(super) enum Item<'a> {
+    /// The document itself, whose parts are not loaded yet.
+    Root,
+    /// Part of the document or of the expression.
+    Ref(&'a Value),
+    /// Made by the expression.
+    Own(Value),
+    /// An `&expression`, an argument for functions.
+    Reference(&'a Node),
+}
+
+pub(super) type Outcome<'a> = Result<Item<'a>, JmesError>;
+
+const NULL: Item<'static> = Item::Own(Value::Null);
+
+/// One evaluation: where names are looked up, and how much has been done.
+pub(super) struct Interpreter<'a> {
+    lookup: &'a dyn Lookup,
+    pub(super) environment: &'a Environment<'a>,
+    work: Cell<usize>,
+    foreign: Cell<bool>,
+}
+
+/// Evaluates a whole expression.
+///
+/// # Errors
+/// As [`super::Expression::find`].
+pub(super) fn evaluate(
+    node: &Node,
+    lookup: &dyn Lookup,
+    environment: &Environment<'_>,
+) -> Result<Found, JmesError> {
+    let interpreter = Interpreter { lookup, environment, work: Cell::new(0), foreign: Cell::new(false) };
+    let item = interpreter.node(node, Item::Root)?;
+    let value = interpreter.into_value(item)?;
+    let origin = if interpreter.foreign.get() { Origin::Foreign } else { Origin::Policy };
+    Ok(Found { value, origin })
+}
+
+/// The unknown key becomes null; every other error stays one.
+pub(super) fn or_null(outcome: Outcome<'_>) -> Outcome<'_> {
+    match outcome {
+        Err(JmesError::UnknownKey(_)) => Ok(NULL),
+        other => other,
+    }
+}
+
+fn nodes(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(nodes).sum::<usize>(),
+        Value::Object(map) => 1 + map.values().map(nodes).sum::<usize>(),
+        Value::String(text) => 1 + text.len() / 64,
+        _ => 1,
+    }
+}
+
+fn is_false(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(b) => !b,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Number(_) => false,
+    }
+}
+
+impl<'a> Interpreter<'a> {
+    /// Counts work done.
+    ///
+    /// # Errors
+    /// When the limit is passed.
+    pub(super) fn charge(&self, amount: usize) -> Result<(), JmesError> {
+        let done = self.work.get().saturating_add(amount);
+        self.work.set(done);
+        if done > MAX_WORK { Err(JmesError::TooMuchWork) } else { Ok(()) }
+    }
+
+    fn note(&self, origin: Origin) {
+        if origin == Origin::Foreign {
+            self.foreign.set(true);
+        }
+    }
+
+    /// A second handle on an item; only values the expression made are copied.
+    fn duplicate(&self, item: &Item<'a>) -> Outcome<'a> {
+        if let Item::Own(value) = item {
+            self.charge(nodes(value))?;
+        }
+        Ok(item.clone())
+    }
+
+    /// Loads the document where it is needed whole.
+    pub(super) fn settle(&self, item: Item<'a>) -> Outcome<'a> {
+        if !matches!(item, Item::Root) {
+            return Ok(item);
+        }
+        if let Some(found) = self.lookup.document() {
+            self.note(found.origin);
+            return Ok(Item::Ref(found.value));
+        }
+        let mut whole = Map::new();
+        for name in self.lookup.names() {
+            if let Some(found) = self.lookup.root(&name)? {
+                self.note(found.origin);
+                self.charge(nodes(found.value))?;
+                whole.insert(name, found.value.clone());
+            }
+        }
+        Ok(Item::Own(Value::Object(whole)))
+    }
+
+    /// The item as a value of its own.
+    pub(super) fn into_value(&self, item: Item<'a>) -> Result<Value, JmesError> {
+        match self.settle(item)? {
+            Item::Own(value) => Ok(value),
+            Item::Ref(value) => {
+                self.charge(nodes(value))?;
+                Ok(value.clone())
+            }
+            Item::Root | Item::Reference(_) => Err(JmesError::ReferenceAsValue),
+        }
+    }
+
+    fn test(&self, item: &Item<'a>) -> Result<bool, JmesError> {
+        match item {
+            Item::Own(value) => Ok(!is_false(value)),
+            Item::Ref(value) => Ok(!is_false(value)),
+            Item::Root => match self.settle(Item::Root)? {
+                Item::Own(value) => Ok(!is_false(&value)),
+                Item::Ref(value) => Ok(!is_false(value)),
+                _ => Ok(true),
+            },
+            Item::Reference(_) => Ok(true),
+        }
+    }
+
+    /// The elements of a list, or nothing for other values.
+    pub(super) fn elements(&self, item: Item<'a>) -> Result<Option<Vec<Item<'a>>>, JmesError> {
+        Ok(match self.settle(item)? {
+            Item::Ref(Value::Array(items)) => Some(items.iter().map(Item::Ref).collect()),
+            Item::Own(Value::Array(items)) => Some(items.into_iter().map(Item::Own).collect()),
+            _ => None,
+        })
+    }
+
+    fn members(&self, item: Item<'a>) -> Result<Option<Vec<Item<'a>>>, JmesError> {
+        Ok(match self.settle(item)? {
+            Item::Ref(Value::Object(map)) => Some(map.values().map(Item::Ref).collect()),
+            Item::Own(Value::Object(map)) => Some(map.into_values().map(Item::Own).collect()),
+            _ => None,
+        })
+    }
+
+    /// Whether two values are equal as JSON, numbers by their value.
+    pub(super) fn equal(&self, left: &Value, right: &Value) -> Result<bool, JmesError> {
+        self.charge(1)?;
+        match (left, right) {
+            (Value::Number(a), Value::Number(b)) => Ok(a.as_f64() == b.as_f64()),
+            (Value::Array(a), Value::Array(b)) => {
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                for (x, y) in a.iter().zip(b) {
+                    if !self.equal(x, y)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Value::Object(a), Value::Object(b)) => {
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                for ((key, x), (other, y)) in a.iter().zip(b) {
+                    if key != other || !self.equal(x, y)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (a, b) => Ok(a == b),
+        }
+    }
+
+    /// Evaluates one node against a value.
+    pub(super) fn node(&self, node: &'a Node, value: Item<'a>) -> Outcome<'a> {
+        self.charge(1)?;
+        match &node.kind {
+            Kind::Identity | Kind::Current => Ok(value),
+            Kind::Literal(literal) => Ok(Item::Ref(literal)),
+            Kind::Field(name) => self.field(name, value),
+            Kind::Index(index) => self.index(*index, value),
+            Kind::Slice(parts) => self.slice(*parts, value),
+            Kind::Subexpression(left, right) | Kind::IndexExpression(left, right) => {
+                let value = self.node(left, value)?;
+                self.node(right, value)
+            }
+            Kind::Pipe(left, right) => {
+                let value = or_null(self.node(left, value))?;
+                or_null(self.node(right, value))
+            }
+            Kind::Or(left, right) => self.or(left, right, value),
+            Kind::And(left, right) => self.and(left, right, value),
+            Kind::Not(inner) => {
+                let item = or_null(self.node(inner, value))?;
+                Ok(Item::Own(Value::Bool(!self.test(&item)?)))
+            }
+            Kind::Comparison(comparator, left, right) => self.comparison(*comparator, left, right, value),
+            Kind::Projection(left, right) => {
+                let list = or_null(self.node(left, value))?;
+                match self.elements(list)? {
+                    Some(items) => self.project(items, right),
+                    None => Ok(NULL),
+                }
+            }
+            Kind::ValueProjection(left, right) => {
+                let object = or_null(self.node(left, value))?;
+                match self.members(object)? {
+                    Some(items) => self.project(items, right),
+                    None => Ok(NULL),
+                }
+            }
+            Kind::FilterProjection(left, right, condition) => self.filter(left, right, condition, value),
+            Kind::Flatten(inner) => self.flatten(inner, value),
+            Kind::List(items) => self.list(items, value),
+            Kind::Hash(pairs) => self.hash(pairs, value),
+            Kind::Function(name, arguments) => self.function(name, arguments, value),
+            Kind::Reference(inner) => Ok(Item::Reference(inner)),
+        }
+    }
+
+    #[inline(never)]
+    fn field(&self, name: &str, value: Item<'a>) -> Outcome<'a> {
+        let unknown = || JmesError::UnknownKey(name.to_owned());
+        match value {
+            Item::Root => {
+                if let Some(found) = self.lookup.document() {
+                    self.note(found.origin);
+                    return self.field(name, Item::Ref(found.value));
+                }
+                let found = self.lookup.root(name)?.ok_or_else(unknown)?;
+                self.note(found.origin);
+                Ok(Item::Ref(found.value))
+            }
+            Item::Ref(Value::Object(map)) => map.get(name).map(Item::Ref).ok_or_else(unknown),
+            Item::Own(Value::Object(mut map)) => map.remove(name).map(Item::Own).ok_or_else(unknown),
+            _ => Ok(NULL),
+        }
+    }
+
+    #[inline(never)]
+    fn index(&self, index: i64, value: Item<'a>) -> Outcome<'a> {
+        let value = self.settle(value)?;
+        let length = match &value {
+            Item::Ref(Value::Array(items)) => items.len(),
+            Item::Own(Value::Array(items)) => items.len(),
+            _ => return Ok(NULL),
+        };
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        let place = if index < 0 { index.saturating_add(length) } else { index };
+        let Ok(place) = usize::try_from(place) else { return Ok(NULL) };
+        Ok(match value {
+            Item::Ref(Value::Array(items)) => items.get(place).map_or(NULL, Item::Ref),
+            Item::Own(Value::Array(mut items)) if place < items.len() => Item::Own(items.swap_remove(place)),
+            _ => NULL,
+        })
+    }
+
+    #[inline(never)]
+    fn slice(&self, parts: [Option<i64>; 3], value: Item<'a>) -> Outcome<'a> {
+        let Some(items) = self.elements(value)? else { return Ok(NULL) };
+        let [start, stop, step] = parts;
+        let step = step.unwrap_or(1);
+        if step == 0 {
+            return Err(JmesError::SliceStep);
+        }
+        let length = i64::try_from(items.len()).unwrap_or(i64::MAX);
+        let cap = |at: i64| {
+            let at = if at < 0 { at.saturating_add(length) } else { at };
+            if step < 0 { at.clamp(-1, length - 1) } else { at.clamp(0, length) }
+        };
+        let start = start.map_or(if step < 0 { length - 1 } else { 0 }, cap);
+        let stop = stop.map_or(if step < 0 { -1 } else { length }, cap);
+        let mut chosen = Vec::new();
+        let mut at = start;
+        while (step > 0 && at < stop) || (step < 0 && at > stop) {
+            if let Some(item) = usize::try_from(at).ok().and_then(|place| items.get(place)) {
+                chosen.push(self.into_value(self.duplicate(item)?)?);
+            }
+            at = at.saturating_add(step);
+        }
+        Ok(Item::Own(Value::Array(chosen)))
+    }
+
+    #[inline(never)]
+    fn or(&self, left: &'a Node, right: &'a Node, value: Item<'a>) -> Outcome<'a> {
+        let first = or_null(self.node(left, self.duplicate(&value)?))?;
+        if self.test(&first)? {
+            return Ok(first);
+        }
+        or_null(self.node(right, value))
+    }
+
+    #[inline(never)]
+    fn and(&self, left: &'a Node, right: &'a Node, value: Item<'a>) -> Outcome<'a> {
+        let first = or_null(self.node(left, self.duplicate(&value)?))?;
+        if !self.test(&first)? {
+            return Ok(first);
+        }
+        // Kyverno leaves an unknown key on this side an error.
+        self.node(right, value)
+    }
+
+    #[inline(never)]
+    fn comparison(
+        &self,
+        comparator: Comparator,
+        left: &'a Node,
+        right: &'a Node,
+        value: Item<'a>,
+    ) -> Outcome<'a> {
+        let left = self.settle(or_null(self.node(left, self.duplicate(&value)?))?)?;
+        let right = self.settle(or_null(self.node(right, value))?)?;
+        let (Some(left), Some(right)) = (left.value(), right.value()) else {
+            return Err(JmesError::ReferenceAsValue);
+        };
+        let holds = match comparator {
+            Comparator::Equal => self.equal(left, right)?,
+            Comparator::NotEqual => !self.equal(left, right)?,
+            order => {
+                let (Some(left), Some(right)) = (left.as_f64(), right.as_f64()) else { return Ok(NULL) };
+                match order {
+                    Comparator::Less => left < right,
+                    Comparator::LessEqual => left <= right,
+                    Comparator::Greater => left > right,
+                    _ => left >= right,
+                }
+            }
+        };
+        Ok(Item::Own(Value::Bool(holds)))
+    }
+
+    #[inline(never)]
+    fn project(&self, items: Vec<Item<'a>>, right: &'a Node) -> Outcome<'a> {
+        let mut collected = Vec::new();
+        for item in items {
+            let found = self.into_value(or_null(self.node(right, item))?)?;
+            if !found.is_null() {
+                collected.push(found);
+            }
+        }
+        Ok(Item::Own(Value::Array(collected)))
+    }
+
+    #[inline(never)]
+    fn filter(&self, left: &'a Node, right: &'a Node, condition: &'a Node, value: Item<'a>) -> Outcome<'a> {
+        let list = or_null(self.node(left, value))?;
+        let Some(items) = self.elements(list)? else { return Ok(NULL) };
+        let mut collected = Vec::new();
+        for item in items {
+            let verdict = or_null(self.node(condition, self.duplicate(&item)?))?;
+            if self.test(&verdict)? {
+                let found = self.into_value(or_null(self.node(right, item))?)?;
+                if !found.is_null() {
+                    collected.push(found);
+                }
+            }
+        }
+        Ok(Item::Own(Value::Array(collected)))
+    }
+
+    #[inline(never)]
+    fn flatten(&self, inner: &'a Node, value: Item<'a>) -> Outcome<'a> {
+        let list = or_null(self.node(inner, value))?;
+        let Some(items) = self.elements(list)? else { return Ok(NULL) };
+        let mut flat = Vec::new();
+        for item in items {
+            match self.into_value(item)? {
+                Value::Array(nested) => flat.extend(nested),
+                other => flat.push(other),
+            }
+        }
+        Ok(Item::Own(Value::Array(flat)))
+    }
+
+    fn is_null(&self, value: &Item<'a>) -> bool {
+        match value {
+            Item::Root => self.lookup.document().is_some_and(|found| found.value.is_null()),
+            other => other.value().is_some_and(Value::is_null),
+        }
+    }
+
+    #[inline(never)]
+    fn list(&self, nodes: &'a [Node], value: Item<'a>) -> Outcome<'a> {
+        if self.is_null(&value) {
+            return Ok(NULL);
+        }
+        let mut made = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let item = or_null(self.node(node, self.duplicate(&value)?))?;
+            made.push(self.into_value(item)?);
+        }
+        Ok(Item::Own(Value::Array(made)))
+    }
+
+    #[inline(never)]
+    fn hash(&self, pairs: &'a [(String, Node)], value: Item<'a>) -> Outcome<'a> {
+        if self.is_null(&value) {
+            return Ok(NULL);
+        }
+        let mut made = Map::new();
+        for (key, node) in pairs {
+            let item = or_null(self.node(node, self.duplicate(&value)?))?;
+            made.insert(key.clone(), self.into_value(item)?);
+        }
+        Ok(Item::Own(Value::Object(made)))
+    }
+
+    #[inline(never)]
+    fn function(&self, name: &str, nodes: &'a [Node], value: Item<'a>) -> Outcome<'a> {
+        let mut arguments = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let item = or_null(self.node(node, self.duplicate(&value)?))?;
+            arguments.push(self.settle(item)?);
+        }
+        functions::call(self, name, arguments).map(Item::Own)
+    }
+}
+
+impl<'a> Item<'a> {
+    /// The value, unless this is the unloaded document or an `&expression`.
+    pub(super) fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Own(value) => Some(value),
+            Self::Ref(value) => Some(value),
+            Self::Root | Self::Reference(_) => None,
+        }
+    }
+
+    /// As Go prints it in error texts, shortened.
+    pub(super) fn shown(&self) -> String {
+        self.value()
+            .map_or_else(|| "{expression}".to_owned(), |value| go_text::shorten(&go_text::sprint(value)))
+    }
+}
