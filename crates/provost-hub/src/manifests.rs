@@ -66,6 +66,9 @@ impl Service {
                 });
             }
         };
+        if !stored.new {
+            self.disk.give(length);
+        }
         let mut response = empty(StatusCode::CREATED);
         set(&mut response, header::LOCATION, format!("/v2/{name}/manifests/{}", stored.digest));
         set(&mut response, CONTENT_DIGEST, stored.digest.to_string());

@@ -71,11 +71,13 @@ impl Layout {
     /// processes left.
     ///
     /// # Errors
-    /// When the disk fails, or the folder is a layout of another version, or its `index.json` cannot be read.
+    /// When the disk fails, or the folder holds something else, is a layout of another version, or its
+    /// `index.json` cannot be read.
     pub fn open(root: impl AsRef<Path>) -> Result<Self, StoreError> {
         let root = root.as_ref();
         fs::create_dir_all(root).map_err(|e| disk::failed(root, &e))?;
         let root = absolute(root)?;
+        refuse_foreign(&root)?;
         let (work, start) = work::Work::begin(&root)?;
         let mut inner = Inner {
             root,
@@ -307,6 +309,20 @@ impl Inner {
     }
 }
 
+/// A folder that holds other things is not made a layout: a mistyped `--dir` must not litter someone's home.
+fn refuse_foreign(root: &Path) -> Result<(), StoreError> {
+    let found = disk::names(root)?;
+    // The latter two stand there for a moment while another process makes the same folder a layout.
+    let ours = |name: &String| matches!(name.as_str(), "lost+found" | "uploads" | "index.json");
+    match found.iter().find(|name| !ours(name)) {
+        Some(other) if !found.iter().any(|name| name == "oci-layout") => Err(StoreError::Malformed {
+            request: root.display().to_string(),
+            reason: format!("neither empty nor an OCI image layout: it holds {other:?} and no oci-layout"),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn absolute(root: &Path) -> Result<PathBuf, StoreError> {
     fs::canonicalize(root).map_err(|e| disk::failed(root, &e))
 }
@@ -367,6 +383,10 @@ impl Store for Layout {
     ) -> Result<Descriptor, StoreError> {
         let name = Name::try_from(repository)?;
         let descriptor = Descriptor::of(media_type, &bytes);
+        // Another task may have linked it without being done: mounting it onto itself makes it durable.
+        if self.mount_blob(&name, &name, &descriptor.digest).await? {
+            return Ok(descriptor);
+        }
         let upload = self.begin().await?;
         upload.write(vec![bytes]).await?;
         upload.finish(&name, &descriptor.digest).await?;

@@ -1,4 +1,9 @@
 //! The hub as its clients meet it, over sockets: one module a category of the specification's conformance tests.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should say where"
+)]
 
 mod access;
 mod client;

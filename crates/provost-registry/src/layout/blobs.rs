@@ -23,7 +23,8 @@ pub(super) struct Look {
     device: u64,
     inode: u64,
     length: u64,
-    modified: (i64, i64),
+    /// `ctime`, which no writer can set back.
+    changed: (i64, i64),
 }
 
 impl Look {
@@ -32,7 +33,7 @@ impl Look {
             device: metadata.dev(),
             inode: metadata.ino(),
             length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 }

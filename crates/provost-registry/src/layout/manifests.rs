@@ -27,6 +27,8 @@ pub struct PutManifest {
     pub digest: Digest,
     /// What the manifest says it is about, for the answer's `OCI-Subject`.
     pub subject: Option<Digest>,
+    /// Whether the layout has grown by its bytes.
+    pub new: bool,
 }
 
 impl Inner {
@@ -140,7 +142,7 @@ impl Inner {
         let work = self.work()?;
         let mut draft = Draft::new(work)?;
         draft.write(bytes)?;
-        self.store_content(&digest, draft)?;
+        let new = self.store_content(&digest, draft)?;
 
         let pointer = Descriptor::new(media_type, bytes.len() as u64, digest.clone());
         let mut written = vec![self.write_link(&self.manifest_link(name, &digest), &pointer)?];
@@ -159,7 +161,7 @@ impl Inner {
             let folder = self.write_link(&self.tag_link(name, tag), &pointer)?;
             self.folders.sync(&folder)?;
         }
-        Ok(PutManifest { digest, subject: links.subject })
+        Ok(PutManifest { digest, subject: links.subject, new })
     }
 
     /// Everything the manifest points to must be in the repository, whole and durable.

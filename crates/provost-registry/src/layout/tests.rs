@@ -90,7 +90,6 @@ async fn leftovers_of_the_dead_go_and_those_of_the_living_stay() {
     fs::write(uploads.join("w-dead/lock"), "").expect("a lock nobody holds");
     fs::write(uploads.join("w-dead/draft-7"), "half").expect("a leftover");
     fs::create_dir_all(uploads.join("w-younger")).expect("a folder whose owner died before locking it");
-    fs::write(uploads.join("stray"), "").expect("a stray file");
     let first = Layout::open(folder.path()).expect("a layout");
     let left = || super::disk::names(&uploads).expect("names");
     assert_eq!(left().len(), 2, "the lock and its own folder: {:?}", left());
@@ -230,6 +229,20 @@ async fn a_folder_of_another_tool_is_read_under_the_names_in_its_index() {
     let names = layout.repositories().await.expect("names");
     assert_eq!(names.iter().map(Name::as_str).collect::<Vec<_>>(), ["demo-app", "team/other"]);
     assert!(layout.manifest(&at("another"), &tag("v1")).await.is_err_and(|error| error.is_not_found()));
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let folder = folder();
+    fs::create_dir_all(folder.path().join("uploads")).expect("a folder");
+    fs::write(folder.path().join("uploads/holiday.jpg"), "").expect("somebody's file");
+    fs::write(folder.path().join("notes"), "").expect("another");
+    let refusal = Layout::open(folder.path()).err().map(|error| error.to_string());
+    assert!(refusal.is_some_and(|text| text.contains("\"notes\"")));
+    assert_eq!(super::disk::names(folder.path()).expect("names"), ["notes", "uploads"]);
+    fs::remove_file(folder.path().join("notes")).expect("gone");
+    Layout::open(folder.path()).expect("a layout");
+    assert!(folder.path().join("uploads/holiday.jpg").exists());
 }
 
 #[test]

@@ -11,6 +11,8 @@ use crate::StoreError;
 
 /// The name of the lock file, both of the whole work area and of each process's folder.
 const LOCK: &str = "lock";
+/// How the folders of processes begin; whatever else lies beside them is not ours to remove.
+const PREFIX: &str = "w-";
 
 /// A process's own work folder, `uploads/w-…`, and the lock that says the process lives.
 pub(super) struct Work {
@@ -34,11 +36,11 @@ impl Work {
         let start = open_lock(&area.join(LOCK))?;
         start.lock().map_err(|e| failed(&area.join(LOCK), &e))?;
         let mut alone = true;
-        for name in names(&area)?.into_iter().filter(|name| name != LOCK) {
+        for name in names(&area)?.into_iter().filter(|name| name.starts_with(PREFIX)) {
             alone &= clear(&area.join(name))?;
         }
         let folder =
-            tempfile::Builder::new().prefix("w-").tempdir_in(&area).map_err(|e| failed(&area, &e))?;
+            tempfile::Builder::new().prefix(PREFIX).tempdir_in(&area).map_err(|e| failed(&area, &e))?;
         let path = folder.path().join(LOCK);
         let alive = open_lock(&path)?;
         alive.lock().map_err(|e| failed(&path, &e))?;
