@@ -1,7 +1,8 @@
 //! What Tekton Chains attests, in which format, and where it goes.
 //!
 //! From a configuration ([`ChainsConfig`]) and a finished run ([`Run`]) to the statements about it
-//! ([`statements`]) and everything to be signed ([`signables`]). Nothing here reads a file, a clock or a cluster.
+//! ([`statements`]) and everything to be signed ([`signables`]); then [`Signed`] under a key, and beside the images
+//! in a store ([`place`]). Nothing here reads a file, a clock or a cluster.
 
 pub mod artifact;
 mod byproducts;
@@ -14,10 +15,12 @@ mod go_time;
 pub mod hints;
 pub mod image_ref;
 mod materials;
+pub mod placing;
 pub mod quantity;
 pub mod remarshal;
 pub mod run;
 pub mod signable;
+pub mod signing;
 mod slsa_v1;
 mod slsa_v2;
 pub mod statement;
@@ -27,6 +30,8 @@ mod task_order;
 pub use config::{ChainsConfig, ConfigError, Warning};
 pub use format_error::FormatError;
 pub use image_ref::ImageRef;
+pub use placing::{PlaceError, Placed, place};
 pub use run::Run;
 pub use signable::{Payload, Signable, signables, statements};
+pub use signing::Signed;
 pub use statement::{Statement, Subject};

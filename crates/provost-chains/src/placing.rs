@@ -1,0 +1,211 @@
+//! Putting attestations and signatures beside images: the tags `sha256-….att` and `.sig`, with Chains'
+//! annotations.
+//!
+//! What is there already is kept, and nothing is put twice: a stored copy counts as ours only if its signature
+//! verifies under the key that signs now, so a new key signs anew.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use provost_keys::{HashChoice, PublicKey};
+use provost_oci::{Digest, ImageManifest, Repository, Selector};
+use provost_registry::{Store, StoreError};
+use provost_sign::attach::MAX_LAYERS;
+use provost_sign::{AttachError, AttachedLayer, Dedup, attach};
+use provost_statement::{Envelope, IN_TOTO_PAYLOAD, Limits, json};
+use serde_json::Value;
+
+use crate::config::{Encoding, StorageSettings};
+use crate::image_ref::ImageRef;
+use crate::signing::Signed;
+
+const ENVELOPE_LAYER: &str = "application/vnd.dsse.envelope.v1+json";
+const SIGNATURE_LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+const CHAIN: &str = "dev.sigstore.cosign/chain";
+/// The largest stored copy that is read, cosign's limit for an attachment: 128 MiB.
+const COPY_LIMIT: u64 = 128 * 1024 * 1024;
+
+/// Where something lies now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The repository.
+    pub repository: Repository,
+    /// The tag.
+    pub tag: String,
+    /// Whether this call put it there; otherwise a copy that verifies lay there already.
+    pub new: bool,
+}
+
+/// Why something was not put beside its images.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// A subject that lies in no registry cannot carry an attestation; nothing was stored for any subject.
+    #[error(
+        "subject {name:?} is no image reference with a SHA-256 digest: an attestation of it cannot go to OCI storage"
+    )]
+    NoImage {
+        /// The subject's name.
+        name: String,
+    },
+    /// `storage.oci.repository` is no repository.
+    #[error("storage.oci.repository: {0:?} is no repository")]
+    Repository(String),
+    /// `storage.oci.encoding-format: sigstore-bundle`.
+    #[error("storage.oci.encoding-format: sigstore-bundle is not supported yet, only dsse")]
+    Bundles,
+    /// What lies under the tag cannot be read, so whether ours is among it cannot be told.
+    #[error("{repository}:{tag}: {reason}")]
+    Unreadable {
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The registry did not take part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The layer was not appended.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+}
+
+/// Puts something signed beside every image it is about; `key` is the public half of the key that signed.
+///
+/// A statement without subjects goes nowhere, as in Chains.
+///
+/// # Errors
+/// See [`PlaceError`]; images before the one that failed may have theirs, and a repetition leaves them alone.
+pub async fn place(
+    signed: &Signed,
+    key: &PublicKey,
+    settings: &StorageSettings,
+    store: &dyn Store,
+) -> Result<Vec<Placed>, PlaceError> {
+    if settings.encoding == Encoding::SigstoreBundle {
+        return Err(PlaceError::Bundles);
+    }
+    let (suffix, layer) = (suffix(signed), layer(signed));
+    let mut placed = Vec::new();
+    for (repository, digest) in targets(signed, settings)? {
+        let tag = format!("{}-{}.{suffix}", digest.algorithm().name(), digest.hex());
+        let there = is_there(signed, key, store, &repository, &tag).await?;
+        let new = !there && attach(store, &repository, &tag, &layer, Dedup::Never).await?;
+        placed.push(Placed { repository, tag, new });
+    }
+    Ok(placed)
+}
+
+fn suffix(signed: &Signed) -> &'static str {
+    match signed {
+        Signed::Attestation { .. } => "att",
+        Signed::Image { .. } => "sig",
+    }
+}
+
+fn layer(signed: &Signed) -> AttachedLayer {
+    let (media_type, bytes, signature) = match signed {
+        Signed::Attestation { envelope, .. } => (ENVELOPE_LAYER, envelope, String::new()),
+        Signed::Image { payload, signature, .. } => (SIGNATURE_LAYER, payload, STANDARD.encode(signature)),
+    };
+    // Chains writes certificate and chain also when a plain key signed, empty.
+    let annotations = [(SIGNATURE, signature), (CERTIFICATE, String::new()), (CHAIN, String::new())];
+    AttachedLayer {
+        media_type: media_type.to_owned(),
+        bytes: Bytes::copy_from_slice(bytes),
+        annotations: annotations.into_iter().map(|(k, text)| (k.to_owned(), text)).collect(),
+    }
+}
+
+/// The images, each with the repository its copy goes to; all are checked before anything is stored.
+fn targets(signed: &Signed, settings: &StorageSettings) -> Result<Vec<(Repository, Digest)>, PlaceError> {
+    let override_ = match &settings.repository {
+        Some(text) => Some(text.parse::<Repository>().map_err(|_| PlaceError::Repository(text.clone()))?),
+        None => None,
+    };
+    let target = |name: &str, image: Option<ImageRef>| {
+        let found = image.and_then(|image| Some((image.repository()?, image.digest)));
+        let (own, digest) = found.ok_or_else(|| PlaceError::NoImage { name: name.to_owned() })?;
+        Ok((override_.clone().unwrap_or(own), digest))
+    };
+    match signed {
+        Signed::Image { image, .. } => Ok(vec![target(&image.name, Some(image.clone()))?]),
+        Signed::Attestation { statement, .. } => statement
+            .subjects()
+            .iter()
+            .map(|subject| {
+                let hex = subject.digest.get("sha256").map(String::as_str).unwrap_or_default();
+                target(&subject.name, ImageRef::parse(&format!("{}@sha256:{hex}", subject.name)).ok())
+            })
+            .collect(),
+    }
+}
+
+/// Whether a copy that verifies under the key lies there already.
+async fn is_there(
+    signed: &Signed,
+    key: &PublicKey,
+    store: &dyn Store,
+    repository: &Repository,
+    tag: &str,
+) -> Result<bool, PlaceError> {
+    let unreadable = |reason: String| PlaceError::Unreadable {
+        repository: repository.to_string(),
+        tag: tag.to_owned(),
+        reason,
+    };
+    let manifest = match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
+        Ok(manifest) => manifest,
+        Err(error) if error.is_not_found() => return Ok(false),
+        Err(error) => return Err(error.into()),
+    };
+    let manifest: ImageManifest =
+        serde_json::from_slice(&manifest.bytes).map_err(|error| unreadable(error.to_string()))?;
+    if manifest.layers.len() > MAX_LAYERS {
+        return Err(unreadable(format!("{} layers, at most {MAX_LAYERS} are read", manifest.layers.len())));
+    }
+    for layer in &manifest.layers {
+        let ours = match signed {
+            Signed::Image { payload, .. } => {
+                layer.digest.matches(payload) && is_signature(&layer.annotations, key, payload)
+            }
+            Signed::Attestation { .. } if layer.media_type != ENVELOPE_LAYER => false,
+            Signed::Attestation { statement, .. } => {
+                let bytes = store.blob(repository, &layer.digest, COPY_LIMIT).await?;
+                is_attestation(&bytes, key, &statement.to_bytes())
+            }
+        };
+        if ours {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn is_signature(annotations: &BTreeMap<String, String>, key: &PublicKey, payload: &[u8]) -> bool {
+    let signature = annotations.get(SIGNATURE).and_then(|text| STANDARD.decode(text).ok());
+    signature.is_some_and(|signature| key.verify(payload, &signature, HashChoice::Usual).is_ok())
+}
+
+/// Whether an envelope's signature holds and its payload says the same, whatever its blanks.
+fn is_attestation(bytes: &[u8], key: &PublicKey, statement: &[u8]) -> bool {
+    let Ok(envelope) = Envelope::parse(bytes) else { return false };
+    if envelope.payload_type != IN_TOTO_PAYLOAD {
+        return false;
+    }
+    let signed = envelope.signed_bytes();
+    let holds = envelope.signatures.iter().any(|one| {
+        let signature = one.signature.as_deref().unwrap_or_default();
+        key.verify(&signed, signature, HashChoice::Usual).is_ok()
+    });
+    let said = |bytes| -> Option<Value> { json::parse(bytes, Limits::STATEMENT).ok() };
+    holds && said(&envelope.payload).is_some_and(|stored| said(statement) == Some(stored))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Signing what a run gives to sign, and the annotations Chains keeps of it on the run.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use provost_keys::{KeyError, PrivateKey};
+use provost_sign::{KeyHint, sign_envelope};
+
+use crate::image_ref::ImageRef;
+use crate::run::Run;
+use crate::signable::{Payload, Signable};
+use crate::statement::Statement;
+
+/// The annotation that says a run has been dealt with: `true` or `failed`.
+pub const SIGNED: &str = "chains.tekton.dev/signed";
+const PREFIX: &str = "chains.tekton.dev/";
+/// How much of an image's digest names its annotations.
+const SHORT_DIGEST: usize = 12;
+
+/// Something signed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signed {
+    /// An attestation.
+    Attestation {
+        /// What was signed.
+        statement: Box<Statement>,
+        /// The DSSE envelope, as Chains writes it.
+        envelope: Vec<u8>,
+    },
+    /// A signature on an image.
+    Image {
+        /// The image.
+        image: ImageRef,
+        /// The simple signing payload.
+        payload: Vec<u8>,
+        /// The signature over it, raw.
+        signature: Vec<u8>,
+    },
+}
+
+impl Signed {
+    /// Signs a payload: a statement inside an envelope that names the key by its OpenSSH fingerprint, an image's
+    /// payload as it is.
+    ///
+    /// # Errors
+    /// When the key cannot sign.
+    pub fn new(signable: &Signable, key: &PrivateKey) -> Result<Self, KeyError> {
+        Ok(match &signable.payload {
+            Payload::Attestation(statement) => {
+                let envelope = sign_envelope(&statement.to_bytes(), key, KeyHint::SshFingerprint)?;
+                Self::Attestation { statement: statement.clone(), envelope: envelope.to_chains_json() }
+            }
+            Payload::ImageSignature { image, bytes } => {
+                Self::Image { image: image.clone(), payload: bytes.clone(), signature: key.sign(bytes)? }
+            }
+        })
+    }
+
+    /// The annotations that `tekton` storage puts on the run: payload and signature in base64, and the
+    /// certificate and its chain, empty with a key.
+    #[must_use]
+    pub fn annotations(&self, run: &Run<'_>) -> BTreeMap<String, String> {
+        let uid = &run.metadata().uid;
+        let (key, payload, signature) = match (self, run) {
+            (Self::Attestation { statement, envelope }, Run::Task(_)) => {
+                (format!("taskrun-{uid}"), statement.to_bytes(), envelope.as_slice())
+            }
+            (Self::Attestation { statement, envelope }, Run::Pipeline(..)) => {
+                (format!("pipelinerun-{uid}"), statement.to_bytes(), envelope.as_slice())
+            }
+            (Self::Image { image, payload, signature }, _) => {
+                let short: String = image.digest.hex().chars().take(SHORT_DIGEST).collect();
+                (short, payload.clone(), signature.as_slice())
+            }
+        };
+        BTreeMap::from([
+            (format!("{PREFIX}payload-{key}"), STANDARD.encode(payload)),
+            (format!("{PREFIX}signature-{key}"), STANDARD.encode(signature)),
+            (format!("{PREFIX}cert-{key}"), String::new()),
+            (format!("{PREFIX}chain-{key}"), String::new()),
+        ])
+    }
+}
