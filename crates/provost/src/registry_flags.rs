@@ -2,6 +2,12 @@
 
 use std::path::PathBuf;
 
+use provost_registry::keychain::{Credential, GivenCredential};
+use provost_registry::{DockerPaths, Keychain, Pem, ReferrersSwitch, Remote, RemoteOptions, TlsOptions};
+
+use crate::face::Face;
+use crate::failure::Failure;
+
 /// Registry access, as cosign names it.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub(crate) struct RegistryFlags {
@@ -32,4 +38,82 @@ pub(crate) struct RegistryFlags {
     /// A bearer token for the registry.
     #[arg(long, env = "COSIGN_REGISTRY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) registry_token: Option<String>,
+}
+
+impl RegistryFlags {
+    /// A client for registries with these flags, and the credentials the environment points to.
+    ///
+    /// Flags win over docker's configuration; `PROVOST_REFERRERS=off`, or `host=off` in a comma list, keeps the
+    /// referrers API from being asked.
+    ///
+    /// # Errors
+    /// When flags do not go together, or a file they name cannot be read.
+    pub(crate) fn remote(&self, face: &Face) -> Result<Remote, Failure> {
+        Ok(Remote::new(self.options(face)?)?)
+    }
+
+    /// The same as options, for those who make several clients.
+    ///
+    /// # Errors
+    /// When flags do not go together.
+    pub(crate) fn options(&self, face: &Face) -> Result<RemoteOptions, Failure> {
+        let docker = Keychain::docker(DockerPaths::of(|name| face.environment.raw(name)));
+        let keychain = match self.given()? {
+            Some(credential) => Keychain::anonymous().with(GivenCredential(credential)),
+            None => docker,
+        };
+        let file = |path: &Option<PathBuf>| path.clone().map(Pem::File);
+        let client = match (file(&self.registry_client_cert), file(&self.registry_client_key)) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => {
+                return Err(Failure::new("--registry-client-cert and --registry-client-key belong together"));
+            }
+        };
+        let tls = TlsOptions {
+            accept_any_certificate: self.allow_insecure_registry,
+            authorities: file(&self.registry_cacert),
+            client,
+            server_name: self.registry_server_name.clone(),
+        };
+        let referrers = referrers(face)?;
+        Ok(RemoteOptions {
+            allow_http: self.allow_http_registry,
+            tls,
+            keychain,
+            referrers,
+            ..RemoteOptions::default()
+        })
+    }
+
+    fn given(&self) -> Result<Option<Credential>, Failure> {
+        match (&self.registry_username, &self.registry_password, &self.registry_token) {
+            (Some(username), Some(password), _) => {
+                Ok(Some(Credential::Password { username: username.clone(), password: password.clone() }))
+            }
+            (None, None, Some(token)) => Ok(Some(Credential::Bearer(token.clone()))),
+            (None, None, None) => Ok(None),
+            _ => Err(Failure::new("--registry-username and --registry-password belong together")),
+        }
+    }
+}
+
+/// Where the referrers API is not asked, from `PROVOST_REFERRERS`.
+fn referrers(face: &Face) -> Result<ReferrersSwitch, Failure> {
+    let mut switch = ReferrersSwitch::default();
+    for item in
+        face.environment.text("PROVOST_REFERRERS").unwrap_or_default().split(',').filter(|s| !s.is_empty())
+    {
+        match item.split_once('=') {
+            None if item == "on" => switch.off = false,
+            None if item == "off" => switch.off = true,
+            Some((host, "off")) => switch.off_at.push(host.to_owned()),
+            _ => {
+                return Err(Failure::new(format!(
+                    "PROVOST_REFERRERS holds {item:?}: expected on, off or HOST=off, separated by commas"
+                )));
+            }
+        }
+    }
+    Ok(switch)
 }

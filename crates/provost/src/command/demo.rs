@@ -71,7 +71,10 @@ impl Folder {
         if let Some(path) = given {
             std::fs::create_dir_all(&path)?;
             if std::fs::read_dir(&path)?.next().is_some() {
-                return Err(Failure::new(format!("{} is not empty: expected a new or empty folder", path.display())));
+                return Err(Failure::new(format!(
+                    "{} is not empty: expected a new or empty folder",
+                    path.display()
+                )));
             }
             return Ok(Self { path: path.canonicalize()?, temporary: None });
         }

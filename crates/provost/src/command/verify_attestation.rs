@@ -44,6 +44,9 @@ pub(crate) struct Args {
     /// Whether a field that a CUE policy names and the attestation lacks refuses it, or may be filled by the policy as in cosign: refuse, allow.
     #[arg(long, default_value = "refuse", value_name = "refuse|allow")]
     cue_absent: String,
+    /// Accepted for old scripts; as in cosign it changes nothing here.
+    #[arg(short = 'o', long, env = "COSIGN_OUTPUT", value_name = "FORMAT")]
+    output: Option<String>,
     /// The most attestations fetched at once.
     #[arg(long, env = "COSIGN_MAX_WORKERS", default_value = "10")]
     max_workers: usize,
@@ -65,6 +68,8 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     if args.insecure_ignore_tlog && !args.private_infrastructure {
         face.say("WARNING: Skipping tlog verification is an insecure practice that lacks transparency and auditability verification for the attestation.");
     }
+    // cosign's verify-attestation has the flag and never looks at it.
+    let _ = &args.output;
     let Some(key) = &args.key else {
         return Err(Failure::new(
             "--certificate-identity or --certificate-identity-regexp is required for verification in keyless mode",

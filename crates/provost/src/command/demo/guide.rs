@@ -145,7 +145,8 @@ pub(crate) fn secret(namespace: &str, docker_config: &str) -> String {
 /// What the cluster holds when the Pods come: the namespace `policy`, and the registry's user for Kyverno.
 pub(crate) fn objects(docker_config: &str) -> String {
     let labels = json!({"kubernetes.io/metadata.name": "policy"});
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "policy", "labels": labels}});
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "policy", "labels": labels}});
     format!("{namespace}\n---\n{}\n", secret("kyverno", docker_config))
 }
 

@@ -1,6 +1,5 @@
 //! The demo's registry: the embedded one on a free port, with a user, or one that is running already.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use provost_hub::{Hub, HubConfig};
@@ -32,7 +31,7 @@ impl Registry {
         let htpasswd = folder.join("htpasswd");
         let hash = bcrypt::hash(USER.1, COST)?;
         guide::write(&htpasswd, &format!("{}:{hash}\n", USER.0))?;
-        let mut config = HubConfig::new(folder.join("registry"), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let mut config = HubConfig::new(folder.join("registry"));
         config.htpasswd = Some(htpasswd);
         let hub = Hub::bind(config).await?;
         let address = hub.address().to_string();

@@ -130,7 +130,8 @@ impl<'a> Scene<'a> {
 
     /// Runs `provost ARGUMENTS` in the folder, shows the command and what came back, and returns it.
     pub(crate) async fn provost(&mut self, arguments: &[&str], stdin: Option<&str>) -> Result<Done, Failure> {
-        let mut shown = format!("provost {}", arguments.iter().map(|a| quoted(a)).collect::<Vec<_>>().join(" "));
+        let mut shown =
+            format!("provost {}", arguments.iter().map(|a| quoted(a)).collect::<Vec<_>>().join(" "));
         if let Some(name) = stdin {
             shown = format!("{shown} < {name}");
         }
@@ -174,7 +175,11 @@ impl<'a> Scene<'a> {
 /// A word as a shell needs it.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// A line short enough to read; whole ones are in the files and in `--json`.

@@ -1,5 +1,6 @@
 //! The ten steps, each held to what the guide says must come out.
 
+use provost_tekton::object::{Document, Object, read_documents};
 use serde_json::Value;
 
 use super::guide::{self, BUILDER, OTHER_BUILDER};
@@ -79,8 +80,26 @@ async fn run(scene: &mut Scene<'_>) -> Result<(), Failure> {
     let image = format!("image={}/test/chains/demo-1:latest", scene.registry);
     let builder = format!("builder={}", scene.builder);
     let arguments = [
-        "run", "-f", "tasks.yaml", "-f", "pipeline.yaml", "-f", "pipelinerun.yaml", "-f", "registry-credentials.yaml", "-p", &image, "-p",
-        &builder, "--sign", "--key", "cosign.key", "--chains-config", "chains-config.yaml", "--output", "runs.yaml",
+        "run",
+        "-f",
+        "tasks.yaml",
+        "-f",
+        "pipeline.yaml",
+        "-f",
+        "pipelinerun.yaml",
+        "-f",
+        "registry-credentials.yaml",
+        "-p",
+        &image,
+        "-p",
+        &builder,
+        "--sign",
+        "--key",
+        "cosign.key",
+        "--chains-config",
+        "chains-config.yaml",
+        "--output",
+        "runs.yaml",
     ];
     must(&scene.provost(&arguments, None).await?, 0, &[])?;
     scene.proven("processes of this machine built and pushed an image");
@@ -93,7 +112,9 @@ fn signed(scene: &mut Scene<'_>) -> Result<(), Failure> {
     let marks = runs.lines().filter(|line| line.trim() == "chains.tekton.dev/signed: \"true\"").count();
     scene.tell(&format!("   runs.yaml holds {marks} runs marked chains.tekton.dev/signed: \"true\""));
     if marks < 2 {
-        return Err(Failure::new(format!("runs.yaml marks {marks} runs as signed, expected the build's TaskRun and the PipelineRun")));
+        return Err(Failure::new(format!(
+            "runs.yaml marks {marks} runs as signed, expected the build's TaskRun and the PipelineRun"
+        )));
     }
     scene.proven("TaskRuns and PipelineRun are signed");
     Ok(())
@@ -101,9 +122,10 @@ fn signed(scene: &mut Scene<'_>) -> Result<(), Failure> {
 
 fn image(scene: &mut Scene<'_>) -> Result<Facts, Failure> {
     scene.begin("Get image and digest from the run");
-    let runs = provost_tekton::object::read_objects(&scene.read("runs.yaml")?, "runs.yaml")?;
+    let runs = read_documents("runs.yaml", scene.read("runs.yaml")?.as_bytes())?;
     let found = runs.iter().find_map(first_image);
-    let (uri, digest) = found.ok_or_else(|| Failure::new("the PipelineRun has no result first_image_ARTIFACT_OUTPUTS"))?;
+    let (uri, digest) =
+        found.ok_or_else(|| Failure::new("the PipelineRun has no result first_image_ARTIFACT_OUTPUTS"))?;
     let image = format!("{uri}@{digest}");
     scene.tell(&format!("   IMAGE={image}"));
     let repository = format!("{}/test/chains/demo-1", scene.registry);
@@ -113,30 +135,38 @@ fn image(scene: &mut Scene<'_>) -> Result<Facts, Failure> {
     Ok(Facts { image, attestation, builder })
 }
 
-fn first_image(object: &provost_tekton::object::Object) -> Option<(String, String)> {
-    let provost_tekton::object::Object::PipelineRun(run) = object else { return None };
+fn first_image(document: &Document) -> Option<(String, String)> {
+    let Object::PipelineRun(run) = &document.object else { return None };
     let result = run.status.results.iter().find(|result| result.name == "first_image_ARTIFACT_OUTPUTS")?;
-    let value = serde_json::to_value(&result.value).ok()?;
-    let text = |name: &str| Some(value.get(name)?.as_str()?.trim().to_owned());
+    let text = |name: &str| Some(result.value.get(name)?.trim().to_owned());
     Some((text("uri")?, text("digest")?))
 }
 
-fn built_by(object: &provost_tekton::object::Object) -> Option<String> {
-    let provost_tekton::object::Object::TaskRun(run) = object else { return None };
+fn built_by(document: &Document) -> Option<String> {
+    let Object::TaskRun(run) = &document.object else { return None };
     let result = run.status.results.iter().find(|result| result.name == "BUILDER")?;
-    Some(serde_json::to_value(&result.value).ok()?.as_str()?.trim().to_owned())
+    Some(result.value.as_str()?.trim().to_owned())
 }
 
 async fn verify(scene: &mut Scene<'_>, image: &str) -> Result<(), Failure> {
     scene.begin("Verify the provenance with CUE and Rego");
-    let conflict = format!("- predicate.builder.id: conflicting values \"{BUILDER}\" and \"{OTHER_BUILDER}\"");
+    let conflict =
+        format!("- predicate.builder.id: conflicting values \"{BUILDER}\" and \"{OTHER_BUILDER}\"");
     let undecided = "- expression value, false, is not true".to_owned();
     for (language, name, policy, reason) in [
         ("CUE", "builder.cue", guide::cue as fn(&str) -> String, conflict),
         ("Rego", "builder.rego", guide::rego, undecided),
     ] {
-        let arguments =
-            ["verify-attestation", "--key", "cosign.pub", "--type", "slsaprovenance", "--policy", name, image];
+        let arguments = [
+            "verify-attestation",
+            "--key",
+            "cosign.pub",
+            "--type",
+            "slsaprovenance",
+            "--policy",
+            name,
+            image,
+        ];
         let validating = format!("will be validating against {language} policies: [{name}]\n").repeat(2);
         scene.write(name, &policy(BUILDER))?;
         let good = format!(
@@ -175,10 +205,13 @@ async fn admit(scene: &mut Scene<'_>, image: &str) -> Result<(), Failure> {
             }
             scene.tell(&format!("   pod/{pod} created"));
         } else {
-            let message = answer.pointer("/mutate/status/message").and_then(Value::as_str).unwrap_or_default();
+            let message =
+                answer.pointer("/mutate/status/message").and_then(Value::as_str).unwrap_or_default();
             let expected = denial(image, builder);
             if verdict("mutate") != Some(false) || message != expected {
-                return Err(Failure::new(format!("the Pod {pod} was not denied in the guide's words, but: {message}")));
+                return Err(Failure::new(format!(
+                    "the Pod {pod} was not denied in the guide's words, but: {message}"
+                )));
             }
             scene.tell(&format!(
                 "   Error from server: admission webhook \"mutate.kyverno.svc-fail\" denied the request: {message}"
@@ -208,10 +241,15 @@ fn clean_up(scene: &mut Scene<'_>) {
 /// The exit code and parts that must stand in standard error.
 fn must(done: &Done, exit: i32, parts: &[&str]) -> Result<(), Failure> {
     if done.exit != exit {
-        return Err(Failure::new(format!("`{}` ended with {}, expected {exit}: {}", done.command, done.exit, done.stderr)));
+        return Err(Failure::new(format!(
+            "`{}` ended with {}, expected {exit}: {}",
+            done.command, done.exit, done.stderr
+        )));
     }
     match parts.iter().find(|part| !done.stderr.contains(**part)) {
-        Some(part) => Err(Failure::new(format!("`{}` did not say {part:?}, but {:?}", done.command, done.stderr))),
+        Some(part) => {
+            Err(Failure::new(format!("`{}` did not say {part:?}, but {:?}", done.command, done.stderr)))
+        }
         None => Ok(()),
     }
 }

@@ -29,7 +29,12 @@ pub(crate) fn table(scene: &Scene<'_>, kept: Option<&Path>, took: Duration) -> S
         ),
         None => "The files are gone; --keep or --dir FOLDER keeps them, so that every command can be repeated by hand.".to_owned(),
     };
-    format!("\n{table}\n{} steps in {:.2} s, {:.2} s in all. {files}", scene.steps.len(), scene.walked().as_secs_f64(), took.as_secs_f64())
+    format!(
+        "\n{table}\n{} steps in {:.2} s, {:.2} s in all. {files}",
+        scene.steps.len(),
+        scene.walked().as_secs_f64(),
+        took.as_secs_f64()
+    )
 }
 
 /// The same facts for programs.
