@@ -39,22 +39,23 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// `METHOD URL`, as go-containerregistry begins its errors. What follows `?` may be a signature or a token, so of
-/// queries only the registry's own harmless ones are shown.
+/// The query parameters that are shown: what the specification defines, none of which is a secret.
+const SHOWN_PARAMETERS: &[&str] = &["digest", "from", "last", "mount", "n", "scope", "service"];
+
+/// `METHOD URL`, as go-containerregistry begins its errors. Other queries may be signatures or tokens.
 pub(crate) fn request_line(method: &Method, url: &Url) -> String {
-    let harmless = |query: &str| query.starts_with("n=") || query.starts_with("digest=");
-    if url.query().is_some_and(|query| !harmless(query))
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
-        let mut shown = url.clone();
-        shown.set_query(url.query().map(|_| "REDACTED"));
-        // These fail only for URLs that cannot have a user, which then show none.
-        let _ = shown.set_username("");
-        let _ = shown.set_password(None);
-        return format!("{method} {shown}");
+    let harmless = url.query_pairs().all(|(name, _)| SHOWN_PARAMETERS.contains(&&*name));
+    if harmless && url.username().is_empty() && url.password().is_none() {
+        return format!("{method} {url}");
     }
-    format!("{method} {url}")
+    let mut shown = url.clone();
+    if !harmless {
+        shown.set_query(Some("REDACTED"));
+    }
+    // These fail only for URLs that cannot have a user, which then show none.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    format!("{method} {shown}")
 }
 
 /// Reads an answer to its end.
@@ -226,6 +227,7 @@ mod tests {
     fn signed_queries_and_users_are_not_shown() {
         let line = |url: &str| request_line(&Method::GET, &Url::parse(url).unwrap());
         assert_eq!(line("https://h/v2/a/tags/list?n=1000"), "GET https://h/v2/a/tags/list?n=1000");
+        assert_eq!(line("https://s3.test/b?n=1&X-Amz-Signature=1"), "GET https://s3.test/b?REDACTED");
         assert_eq!(line("https://s3.test/b?X-Amz-Signature=1"), "GET https://s3.test/b?REDACTED");
         assert_eq!(line("https://u:p@s3.test/b"), "GET https://s3.test/b");
     }

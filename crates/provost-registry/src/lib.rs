@@ -22,6 +22,7 @@ pub mod retry;
 mod scheme;
 pub mod store;
 mod tls;
+mod tls_greeting;
 mod token;
 mod transport;
 

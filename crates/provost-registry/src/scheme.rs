@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use url::Host;
 
 use crate::address_rule::AddressRule;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::limits::{CONNECT_TIME, REMEMBERED, TLS_SILENCE};
-use crate::tls;
+use crate::tls_greeting::client_hello;
 
 /// What a port does with a TLS greeting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +48,10 @@ impl Schemes {
 pub(crate) async fn greet(endpoint: &Endpoint, rule: &AddressRule) -> Greeted {
     let host = endpoint.host().to_string();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let Some(greeting) = tls::greeting(bare) else { return Greeted::Plain };
+    let greeting = match endpoint.host() {
+        Host::Domain(name) => client_hello(Some(name)),
+        Host::Ipv4(_) | Host::Ipv6(_) => client_hello(None),
+    };
     let connected = timeout(CONNECT_TIME, async {
         let addresses = rule.resolve(bare, endpoint.port(Scheme::Https)).await.ok()?;
         TcpStream::connect(addresses.as_slice()).await.ok()

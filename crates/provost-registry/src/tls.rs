@@ -114,26 +114,6 @@ pub(crate) fn client_config(options: &TlsOptions) -> Result<ClientConfig, StoreE
     Ok(config)
 }
 
-/// The first bytes of a TLS conversation, to see whether a port answers in kind.
-///
-/// The offered protocol `\r\n\r\n` makes a plain HTTP server see the end of a (malformed) request, so that it
-/// answers at once; a TLS server passes over names it does not know.
-pub(crate) fn greeting(host: &str) -> Option<Vec<u8>> {
-    let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .ok()?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"\r\n\r\n".to_vec()];
-    let name = ServerName::try_from(host.to_owned()).ok()?;
-    let mut connection = rustls::ClientConnection::new(Arc::new(config), name).ok()?;
-    let mut bytes = Vec::new();
-    while connection.wants_write() {
-        connection.write_tls(&mut bytes).ok()?;
-    }
-    Some(bytes)
-}
-
 /// Judges certificates, loading its roots at the first one.
 struct Judge {
     provider: Arc<CryptoProvider>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use provost_oci::Repository;
 use url::Url;
@@ -312,9 +312,11 @@ impl Transport {
         if let Some(value) = authorization {
             request = request.header(AUTHORIZATION, value.clone());
         }
-        // An empty body is stated as such: some registries refuse a POST or PUT without a length.
-        if !body.is_empty() || !matches!(*method, Method::GET | Method::HEAD) {
+        if !body.is_empty() {
             request = request.body(body);
+        } else if !matches!(*method, Method::GET | Method::HEAD) {
+            // Some registries refuse a POST or PUT that states no length.
+            request = request.header(CONTENT_LENGTH, 0);
         }
         request.send().await.map_err(|e| send_failure(line(), url, &e))
     }
