@@ -1,7 +1,8 @@
 //! Kubernetes quantities (`512Mi`, `1.5`, `100m`): read, compared, computed and written as apimachinery does.
 //!
 //! A quantity is a whole number of nano-units in 128 bits. Apimachinery rounds what it reads up to nano-units
-//! too; only beyond 1.7e29 do we differ, where we hold the value at the bound instead of growing.
+//! too, and holds binary ones at 2^63-1; only beyond 1.7e29 do we differ, where we hold the value at that bound
+//! instead of growing.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -22,15 +23,13 @@ enum Format {
     Decimal,
 }
 
-/// An amount with the way it was written.
+/// An amount, and the family of suffixes it was written in.
 #[derive(Clone, Debug)]
 pub struct Quantity {
     nano: i128,
     format: Format,
     /// Decimal places apimachinery would hold this with; division keeps that many.
     scale: i32,
-    /// The text it was read from; computed quantities have none and are written canonically.
-    text: Option<String>,
 }
 
 /// Why a text is no quantity, or a result cannot be one.
@@ -151,6 +150,7 @@ impl FromStr for Quantity {
                 Some(product) => scaled(&product.to_string(), 9 - places),
                 None => scaled(&digits, 9 - places).saturating_mul(factor),
             };
+            let size = size.min(i128::from(i64::MAX) * 1_000_000_000);
             // Apimachinery keeps fractions below one out of the binary family.
             if size > 0 && size < 1_000_000_000 && !parts.fraction.is_empty() {
                 format = Format::Decimal;
@@ -162,13 +162,13 @@ impl FromStr for Quantity {
             (scaled(&digits, 9_i32.saturating_sub(scale)), scale.min(9))
         };
         let nano = if parts.negative { -size } else { size };
-        Ok(Self { nano, format, scale, text: Some(text.to_owned()) })
+        Ok(Self { nano, format, scale })
     }
 }
 
 impl Quantity {
     fn computed(nano: i128, format: Format, scale: i32) -> Self {
-        Self { nano, format, scale, text: None }
+        Self { nano, format, scale }
     }
 
     /// Whether the amount is nothing.
@@ -258,7 +258,11 @@ impl Quantity {
         if self.nano % unit == 0 { (self.nano / unit) as f64 } else { self.nano as f64 / 1e9 }
     }
 
-    fn canonical(&self) -> Result<String, QuantityError> {
+    /// The canonical text: the shortest without a fraction, in the family of suffixes it was written in.
+    ///
+    /// # Errors
+    /// When a computed amount has no suffix large enough.
+    pub fn text(&self) -> Result<String, QuantityError> {
         if self.nano == 0 {
             return Ok("0".to_owned());
         }
@@ -288,14 +292,6 @@ impl Quantity {
         let suffix =
             ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"].get(index).ok_or(QuantityError::Range)?;
         Ok(format!("{amount}{suffix}"))
-    }
-
-    /// The text: as it was read, or canonical where it was computed.
-    ///
-    /// # Errors
-    /// When a computed amount has no suffix large enough.
-    pub fn text(&self) -> Result<String, QuantityError> {
-        self.text.clone().map_or_else(|| self.canonical(), Ok)
     }
 }
 
