@@ -116,7 +116,7 @@ pub(crate) fn look(
     // One byte above what is left, so that reaching the limit and passing it can be told apart.
     let left = UNPACKED_LIMIT.saturating_sub(*unpacked).saturating_add(1);
     let mut counted = Counted { inner: plain.take(left), read: 0 };
-    let noted = note(&mut counted, tree);
+    let noted = note(&mut counted, tree, ENTRY_LIMIT);
     *unpacked = unpacked.saturating_add(counted.read);
     if *unpacked > UNPACKED_LIMIT {
         return Err(BaseFault::TooManyBytes { limit: UNPACKED_LIMIT });
@@ -141,7 +141,7 @@ fn malformed(cause: impl ToString) -> BaseFault {
     BaseFault::Malformed { what: "layer", cause: cause.to_string() }
 }
 
-fn note(tar: impl Read, tree: &mut Tree) -> Result<(), BaseFault> {
+fn note(tar: impl Read, tree: &mut Tree, limit: usize) -> Result<(), BaseFault> {
     let mut archive = Archive::new(tar);
     // Raw, because the library would read extension headers of any length into memory.
     let entries = archive.entries().map_err(malformed)?.raw(true);
@@ -171,8 +171,8 @@ fn note(tar: impl Read, tree: &mut Tree) -> Result<(), BaseFault> {
                 let target =
                     long_target.take().or_else(|| entry.link_name_bytes().map(|name| name.into_owned()));
                 place(&name, kind, target, tree)?;
-                if tree.len() > ENTRY_LIMIT {
-                    return Err(BaseFault::TooManyEntries { limit: ENTRY_LIMIT });
+                if tree.len() > limit {
+                    return Err(BaseFault::TooManyEntries { limit });
                 }
             }
         }

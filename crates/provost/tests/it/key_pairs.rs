@@ -1,5 +1,4 @@
 //! `generate-key-pair` and `public-key`, as scripts use them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot start the binary stops")]
 
 use std::fs;
 use std::io::Write;

@@ -11,4 +11,8 @@ mod attest;
 mod context;
 mod demo;
 mod key_pairs;
+mod provenance;
 mod readme;
+mod registry;
+mod registry_kill;
+mod image_build;
