@@ -38,6 +38,9 @@ fn fraction(moment: Timestamp, shorten: impl Fn(&str) -> String) -> String {
     format!("{seconds}{dot}{digits}Z")
 }
 
+/// How many digits of a fraction count: the fifteenth of an hour (3.6·10¹² ns) is 0.004 ns.
+const FRACTION_DIGITS: usize = 15;
+
 /// A Go duration in Go's own spelling, `None` where the text is none or exceeds 290 years.
 #[must_use]
 pub(crate) fn duration(text: &str) -> Option<String> {
@@ -81,8 +84,7 @@ fn part(number: &str, unit: i128) -> Option<i128> {
         return None;
     }
     let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    // Fifteen digits of a fraction already lie below a nanosecond of an hour.
-    let fraction = fraction.get(..fraction.len().min(15))?;
+    let fraction = fraction.get(..fraction.len().min(FRACTION_DIGITS))?;
     let share = if fraction.is_empty() {
         0
     } else {
@@ -141,6 +143,7 @@ mod tests {
             ("1.5ms", Some("1.5ms")),
             ("-2m", Some("-2m0s")),
             (".5s", Some("500ms")),
+            ("0.5000000000000009999h", Some("30m0s")),
             ("", None),
             ("1", None),
             ("h", None),

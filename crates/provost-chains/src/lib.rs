@@ -2,7 +2,7 @@
 //!
 //! From a configuration ([`ChainsConfig`]) and a finished run ([`Run`]) to the statements about it
 //! ([`statements`]) and everything to be signed ([`signables`]); then [`Signed`] under a key, and beside the images
-//! in a store ([`place`]). Nothing here reads a file, a clock or a cluster.
+//! in a store ([`place`]); [`sign_run`] is all of it for one run. Nothing here reads a file, a clock or a cluster.
 
 pub mod artifact;
 mod byproducts;
@@ -19,6 +19,7 @@ pub mod placing;
 pub mod quantity;
 pub mod remarshal;
 pub mod run;
+pub mod sign_run;
 pub mod signable;
 pub mod signing;
 mod slsa_v1;
@@ -32,6 +33,7 @@ pub use format_error::FormatError;
 pub use image_ref::ImageRef;
 pub use placing::{PlaceError, Placed, place};
 pub use run::Run;
+pub use sign_run::{SignRunError, SignedRun, sign_run};
 pub use signable::{Payload, Signable, signables, statements};
 pub use signing::Signed;
 pub use statement::{Statement, Subject};

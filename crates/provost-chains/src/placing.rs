@@ -26,7 +26,8 @@ const SIGNATURE_LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json"
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
-/// The largest stored copy that is read, cosign's limit for an attachment: 128 MiB.
+/// The largest stored copy that is read, cosign's limit for an attachment (128 MiB); what is larger is not ours,
+/// because verifiers would refuse it.
 const COPY_LIMIT: u64 = 128 * 1024 * 1024;
 
 /// Where something lies now.
@@ -174,7 +175,9 @@ async fn is_there(
             Signed::Image { payload, .. } => {
                 layer.digest.matches(payload) && is_signature(&layer.annotations, key, payload)
             }
-            Signed::Attestation { .. } if layer.media_type != ENVELOPE_LAYER => false,
+            Signed::Attestation { .. } if layer.media_type != ENVELOPE_LAYER || layer.size > COPY_LIMIT => {
+                false
+            }
             Signed::Attestation { statement, .. } => {
                 let bytes = store.blob(repository, &layer.digest, COPY_LIMIT).await?;
                 is_attestation(&bytes, key, &statement.to_bytes())

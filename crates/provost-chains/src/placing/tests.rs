@@ -111,6 +111,25 @@ async fn what_cannot_be_read_is_not_taken_for_absent() {
 }
 
 #[tokio::test]
+async fn a_copy_beyond_the_limit_is_not_fetched_and_not_ours() {
+    let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
+    let signed = signed(&key, json!([])).remove(0);
+    let repository: Repository = "reg.local/app".parse().unwrap();
+    let tag = format!("sha256-{}.att", "a".repeat(64));
+    let there = async |size: u64| {
+        let digest = |digit: &str| format!("sha256:{}", digit.repeat(64));
+        let manifest = json!({"schemaVersion": 2, "config": {"mediaType": "c", "size": 2, "digest": digest("c")},
+            "layers": [{"mediaType": ENVELOPE_LAYER, "size": size, "digest": digest("d")}]});
+        let manifest =
+            Manifest::new(provost_oci::media_type::OCI_MANIFEST, Bytes::from(manifest.to_string()));
+        store.put_manifest(&repository, &Selector::Tag(tag.clone()), &manifest).await.unwrap();
+        is_there(&signed, &key.public_key(), &store, &repository, &tag).await
+    };
+    assert_eq!(there(COPY_LIMIT + 1).await, Ok(false));
+    assert!(matches!(there(COPY_LIMIT).await, Err(PlaceError::Store(error)) if error.is_not_found()));
+}
+
+#[tokio::test]
 async fn one_repository_may_take_all() {
     let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
     let mut settings =

@@ -1,0 +1,176 @@
+//! One run from beginning to end: what to sign, signed, stored, and the annotations that say so.
+
+use std::collections::BTreeMap;
+
+use provost_keys::{KeyError, PrivateKey};
+use provost_registry::Store;
+
+use crate::config::{ChainsConfig, Signer, Storage, Upload};
+use crate::format_error::FormatError;
+use crate::placing::{PlaceError, Placed, place};
+use crate::run::Run;
+use crate::signable::signables;
+use crate::signing::{SIGNED, Signed};
+
+/// By which a run asks for the transparency log where the configuration says `manual`.
+const UPLOAD_REQUEST: &str = "chains.tekton.dev/transparency-upload";
+
+/// What became of a run that was signed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignedRun {
+    /// The annotations for the run: `chains.tekton.dev/signed: "true"`, and with `tekton` storage the payloads
+    /// and signatures.
+    pub annotations: BTreeMap<String, String>,
+    /// What lies beside images, in the order it was put there.
+    pub placed: Vec<Placed>,
+}
+
+/// Why a run was not signed, or not everything of it stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignRunError {
+    /// The run cannot be attested.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The key cannot sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Something was not put beside its image.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The configuration asks for something this version does not do; nothing was signed.
+    #[error("{run}: {what} is not supported yet, so nothing was signed")]
+    Unsupported {
+        /// The run.
+        run: String,
+        /// What was asked for, as the configuration spells it.
+        what: String,
+    },
+}
+
+/// Signs everything of a run that the configuration names, and stores it.
+///
+/// What the configuration asks for and this version cannot do stops it before anything is signed. A repetition
+/// stores nothing twice.
+///
+/// # Errors
+/// See [`SignRunError`].
+pub async fn sign_run(
+    config: &ChainsConfig,
+    run: &Run<'_>,
+    key: &PrivateKey,
+    store: &dyn Store,
+) -> Result<SignedRun, SignRunError> {
+    let list = signables(config, run)?;
+    let unsupported = |what: &str| SignRunError::Unsupported { run: run.label(), what: what.to_owned() };
+    if !list.is_empty() && asks_for_upload(config, run) {
+        return Err(unsupported("transparency.enabled"));
+    }
+    for signable in &list {
+        if signable.signer == Signer::Kms {
+            return Err(unsupported("signer kms"));
+        }
+        if config.signers.fulcio {
+            return Err(unsupported("signers.x509.fulcio.enabled"));
+        }
+        let other = signable.storage.iter().find(|one| !matches!(one, Storage::Oci | Storage::Tekton));
+        if let Some(other) = other {
+            return Err(unsupported(&format!("storage {}", other.name())));
+        }
+    }
+    let mut done = SignedRun::default();
+    let public = key.public_key();
+    for signable in &list {
+        let signed = Signed::new(signable, key)?;
+        if signable.storage.contains(&Storage::Oci) {
+            done.placed.extend(place(&signed, &public, &config.storage, store).await?);
+        }
+        if signable.storage.contains(&Storage::Tekton) {
+            done.annotations.extend(signed.annotations(run));
+        }
+    }
+    done.annotations.insert(SIGNED.to_owned(), "true".to_owned());
+    Ok(done)
+}
+
+fn asks_for_upload(config: &ChainsConfig, run: &Run<'_>) -> bool {
+    let requested = || run.metadata().annotations.get(UPLOAD_REQUEST).is_some_and(|text| text == "true");
+    match config.upload {
+        Upload::Off => false,
+        Upload::Always => true,
+        Upload::OnRequest => requested(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+    use testkit::MemoryStore;
+
+    use super::*;
+
+    fn task_run() -> provost_tekton::TaskRun {
+        serde_json::from_value(json!({
+            "metadata": {"name": "build", "uid": "u1", "annotations": {UPLOAD_REQUEST: "true"}},
+            "status": {"conditions": [{"type": "Succeeded", "status": "True"}],
+                "results": [{"name": "IMAGES", "value": format!("reg.local/app@sha256:{}", "a".repeat(64))}]},
+        }))
+        .unwrap()
+    }
+
+    async fn sign(config: &ChainsConfig) -> Result<SignedRun, SignRunError> {
+        let (run, key) = (task_run(), PrivateKey::generate().unwrap());
+        sign_run(config, &Run::Task(&run), &key, &MemoryStore::new()).await
+    }
+
+    #[tokio::test]
+    async fn defaults_annotate_the_run_and_sign_the_image() {
+        let done = sign(&ChainsConfig::default()).await.unwrap();
+        let tags: Vec<&str> =
+            done.placed.iter().map(|placed| placed.tag.rsplit('.').next().unwrap()).collect();
+        assert_eq!(tags, ["sig"]);
+        assert_eq!(done.annotations.len(), 5);
+        assert_eq!(done.annotations.get(SIGNED).map(String::as_str), Some("true"));
+    }
+
+    #[tokio::test]
+    async fn storage_oci_puts_the_attestation_beside_the_image() {
+        let mut config = ChainsConfig::default();
+        config.task_runs.storage = BTreeSet::from([Storage::Oci]);
+        let done = sign(&config).await.unwrap();
+        assert_eq!(done.placed.iter().map(|placed| placed.new).collect::<Vec<_>>(), [true, true]);
+        assert_eq!(done.annotations, BTreeMap::from([(SIGNED.to_owned(), "true".to_owned())]));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_done_stops_before_anything_is_signed() {
+        let mut kms = ChainsConfig::default();
+        kms.images.signer = Signer::Kms;
+        let mut gcs = ChainsConfig::default();
+        gcs.task_runs.storage.insert(Storage::Gcs);
+        let mut fulcio = ChainsConfig::default();
+        fulcio.signers.fulcio = true;
+        let always = ChainsConfig { upload: Upload::Always, ..ChainsConfig::default() };
+        let on_request = ChainsConfig { upload: Upload::OnRequest, ..ChainsConfig::default() };
+        for (config, what) in [
+            (kms, "signer kms"),
+            (gcs, "storage gcs"),
+            (fulcio, "signers.x509.fulcio.enabled"),
+            (always, "transparency.enabled"),
+            (on_request, "transparency.enabled"),
+        ] {
+            let expected = SignRunError::Unsupported { run: "TaskRun/build".into(), what: what.into() };
+            assert_eq!(sign(&config).await, Err(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_switched_off_still_counts_as_signed() {
+        let mut config = ChainsConfig::default();
+        config.task_runs.signer = Signer::None;
+        config.images.storage.clear();
+        let done = sign(&config).await.unwrap();
+        assert_eq!((done.placed.len(), done.annotations.len()), (0, 1));
+    }
+}
