@@ -100,3 +100,6 @@ fn credentials(header: &str) -> Option<(String, String)> {
     let (user, password) = text.split_once(':')?;
     (password.len() <= PASSWORD_LIMIT).then(|| (user.to_owned(), password.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ fn basic(user: &str, password: &str) -> String {
 }
 
 /// A certificate for localhost, as PEM files in this folder, and itself.
-fn certificate(folder: &Path) -> (PathBuf, PathBuf, rustls_pki_types::CertificateDer<'static>) {
+pub(crate) fn certificate(folder: &Path) -> (PathBuf, PathBuf, rustls_pki_types::CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
     let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).expect("a file");

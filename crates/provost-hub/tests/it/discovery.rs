@@ -45,6 +45,13 @@ async fn the_catalog_lists_repositories_at_every_depth() {
     hub.blob("only/blobs", b"layer").await;
     let all = hub.ask("GET", "/v2/_catalog").await;
     assert_eq!(all.json()["repositories"], json!(["a", "team", "team-x", "team/app", "team/app/deep/er"]));
+    for number in 0..96 {
+        hub.image(&format!("x{number:02}"), "v1", b"layer").await;
+    }
+    // 101 by now; a client that names no number gets a hundred and is told how to go on.
+    let first = hub.ask("GET", "/v2/_catalog").await;
+    assert_eq!(first.json()["repositories"].as_array().map(Vec::len), Some(100));
+    assert_eq!(first.header("link"), Some("</v2/_catalog?n=100&last=x94>; rel=\"next\""));
     let page = hub.ask("GET", "/v2/_catalog?n=2&last=a").await;
     assert_eq!(page.json()["repositories"], json!(["team", "team-x"]));
     assert_eq!(page.header("link"), Some("</v2/_catalog?n=2&last=team%2Dx>; rel=\"next\""));

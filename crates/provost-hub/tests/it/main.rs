@@ -14,3 +14,4 @@ mod management;
 mod pull;
 mod push;
 mod referrers;
+mod slow;

@@ -80,7 +80,7 @@ impl Inner {
         Ok(Some((file, metadata.len())))
     }
 
-    fn remember(&self, digest: &Digest, look: Look) {
+    pub(super) fn remember(&self, digest: &Digest, look: Look) {
         let mut checked = lock(&self.checked);
         if checked.len() >= CHECKED_LIMIT {
             checked.clear();

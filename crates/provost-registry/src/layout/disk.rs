@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::StoreError;
 
 /// How many folders are remembered as durable, about 16 MB at 250 bytes each; beyond it they are synced again.
-const KNOWN_FOLDERS_LIMIT: usize = 65_536;
+pub(super) const KNOWN_FOLDERS_LIMIT: usize = 65_536;
 
 /// The error of a failed disk operation on this path.
 pub(super) fn failed(path: &Path, cause: &io::Error) -> StoreError {
@@ -119,7 +119,7 @@ impl Drop for Draft {
 #[derive(Default)]
 pub(super) struct Folders {
     groups: Mutex<HashMap<PathBuf, Arc<Group>>>,
-    known: Mutex<HashSet<PathBuf>>,
+    pub(super) known: Mutex<HashSet<PathBuf>>,
 }
 
 #[derive(Default)]

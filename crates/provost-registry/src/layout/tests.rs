@@ -8,7 +8,8 @@ use provost_oci::{Descriptor, Digest, ImageIndex, Repository, Selector, media_ty
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::disk::Folders;
+use super::blobs::CHECKED_LIMIT;
+use super::disk::{Folders, KNOWN_FOLDERS_LIMIT};
 use super::{Layout, Name, is_tag};
 use crate::{Manifest, Store, StoreError};
 
@@ -280,6 +281,32 @@ fn names_and_tags_follow_the_specification() {
     for bad in ["", ".", "..", ".a", "-a", "a/b", "a:b", "a b", "é", &long] {
         assert!(!is_tag(bad), "{bad:?}");
     }
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let folder = folder();
+    let layout = Layout::open(folder.path()).expect("a layout");
+    let name: Name = "team/app".parse().expect("a name");
+    let digest = |number: usize| Digest::sha256_of(&number.to_le_bytes());
+    let mut draft = super::disk::Draft::new(layout.inner.work().expect("a folder")).expect("a draft");
+    draft.write(&0_usize.to_le_bytes()).expect("a write");
+    layout.inner.store_blob(&name, &digest(0), draft).expect("a blob");
+    let look = *super::disk::lock(&layout.inner.checked).get(&digest(0)).expect("it was remembered");
+    for number in 1..CHECKED_LIMIT {
+        layout.inner.remember(&digest(number), look);
+    }
+    assert_eq!(super::disk::lock(&layout.inner.checked).len(), CHECKED_LIMIT);
+    layout.inner.remember(&digest(CHECKED_LIMIT), look);
+    assert_eq!(super::disk::lock(&layout.inner.checked).len(), 1);
+    assert!(layout.inner.open_blob(&name, &digest(0)).is_ok());
+
+    let folders = Folders::default();
+    for number in 0..KNOWN_FOLDERS_LIMIT {
+        super::disk::lock(&folders.known).insert(number.to_string().into());
+    }
+    folders.ensure(folder.path(), &folder.path().join("new")).expect("a folder");
+    assert_eq!(super::disk::lock(&folders.known).len(), 2, "the root and the new one");
 }
 
 #[test]
