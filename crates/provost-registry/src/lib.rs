@@ -30,7 +30,7 @@ pub use address_rule::AddressRule;
 pub use challenge::{Challenge, ChallengeError};
 pub use credential_helper::HelperEnvironment;
 pub use docker_config::DockerPaths;
-pub use keychain::Keychain;
+pub use keychain::{Credential, GivenCredential, Keychain};
 pub use referrers::{ReferrersSwitch, subject_of};
 pub use remote::{Remote, RemoteOptions};
 pub use store::{Manifest, Store, StoreError};

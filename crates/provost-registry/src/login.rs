@@ -313,3 +313,32 @@ fn fingerprint(found: Option<&Found>) -> Digest {
     };
     Digest::sha256_of(text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn not_more_than_the_limit_is_remembered() {
+        let login = Login::default();
+        for number in 0..=REMEMBERED {
+            let registry = format!("r{number}.test");
+            login.remember(&registry, &Challenge::Basic);
+            login.credential(&Repository::new(&registry, "team/app").unwrap()).await.unwrap();
+        }
+        assert!(login.challenges.lock().unwrap().len() <= REMEMBERED);
+        assert!(login.credentials.lock().unwrap().len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn users_are_told_apart() {
+        let of = |username: &str, password: &str| {
+            let credential =
+                Credential::Password { username: username.to_owned(), password: password.to_owned() };
+            fingerprint(Some(&Found { credential, clear_text: ClearText::Never }))
+        };
+        assert_ne!(of("a b", "c"), of("a", "b c"));
+        assert_ne!(of("a", "b"), of("a", "c"));
+        assert_ne!(of("", ""), fingerprint(None));
+    }
+}

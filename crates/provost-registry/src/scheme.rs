@@ -70,3 +70,20 @@ pub(crate) async fn greet(endpoint: &Endpoint, rule: &AddressRule) -> Greeted {
         Err(_) => Greeted::Silent,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use provost_oci::Repository;
+
+    use super::*;
+
+    #[test]
+    fn not_more_than_the_limit_is_remembered() {
+        let schemes = Schemes::default();
+        for number in 0..=REMEMBERED {
+            let repository = Repository::new(&format!("r{number}.local"), "team/app").unwrap();
+            schemes.slot(&Endpoint::of(&repository).unwrap());
+        }
+        assert!(schemes.slots.lock().unwrap().len() <= REMEMBERED);
+    }
+}

@@ -114,7 +114,8 @@ pub enum StoreError {
     /// No connection, or it broke: name not found, refused, TLS, timeout.
     #[error("{request}: {cause}")]
     Network {
-        /// Method and URL that were asked for.
+        /// Method and URL that were asked for; twice, with `; ` between, where https and http were tried side by
+        /// side and neither connected (see [`StoreError::requests`]).
         request: String,
         /// What kind of failure.
         kind: NetworkFailure,
@@ -199,6 +200,31 @@ impl StoreError {
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound { .. })
+    }
+
+    /// The requests that failed, each as method and URL: two where https and http were tried side by side and
+    /// neither connected. Empty for what was no request (a file, a repository's name).
+    pub fn requests(&self) -> impl Iterator<Item = (&str, &str)> {
+        let line = match self {
+            Self::NotFound { request, .. }
+            | Self::Status { request, .. }
+            | Self::Network { request, .. }
+            | Self::DigestMismatch { request, .. }
+            | Self::Size { request, .. }
+            | Self::Malformed { request, .. }
+            | Self::Refused { request, .. } => request.as_str(),
+            Self::Credentials { .. } | Self::Disk { .. } => "",
+        };
+        line.split("; ").filter_map(|one| one.split_once(' ')).filter(|(_, url)| url.contains("://"))
+    }
+
+    /// What a user can do about it, where there is something particular: the switch for a registry whose referrers
+    /// API fails (security.md 6).
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        let about_referrers = self.requests().any(|(_, url)| url.contains("/referrers/sha"));
+        (about_referrers && !self.is_not_found())
+            .then_some("if this registry has no working referrers API, PROVOST_REFERRERS=off skips it")
     }
 }
 

@@ -318,7 +318,27 @@ impl Transport {
             // Some registries refuse a POST or PUT that states no length.
             request = request.header(CONTENT_LENGTH, 0);
         }
-        request.send().await.map_err(|e| send_failure(line(), url, &e))
+        match request.send().await {
+            Ok(response) => Ok(response),
+            Err(error) => {
+                let mut failure = send_failure(line(), url, &error);
+                self.name_address(&mut failure.error, url).await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Puts the address that was dialled first in the place of a host's name, as Go's errors have it.
+    async fn name_address(&self, error: &mut StoreError, url: &Url) {
+        if let StoreError::Network {
+            kind: NetworkFailure::Refused | NetworkFailure::Timeout, address, ..
+        } = error
+            && let (Some(url::Host::Domain(name)), Some(port)) = (url.host(), url.port_or_known_default())
+            && let Ok(found) = self.addresses.resolve(name, port).await
+            && let Some(first) = found.first()
+        {
+            *address = first.to_string();
+        }
     }
 }
 

@@ -72,6 +72,7 @@ async fn a_registry_that_cannot_say_is_an_error() {
         let registry = with_tag(Reply::status(status)).await;
         let error = found(&remote(), &registry).await.unwrap_err();
         assert!(matches!(error, StoreError::Status { status: found, .. } if found == status), "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("PROVOST_REFERRERS=off")));
     }
     let broken = with_tag(Reply::hang_up()).await;
     assert!(matches!(found(&remote(), &broken).await, Err(StoreError::Network { .. })));

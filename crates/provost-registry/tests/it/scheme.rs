@@ -5,8 +5,10 @@ use provost_registry::keychain::{Credential, GivenCredential};
 use provost_registry::store::NetworkFailure;
 use provost_registry::{AddressRule, Keychain, Pem, Remote, RemoteOptions, Store, StoreError, TlsOptions};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{ServerConfig, crypto::aws_lc_rs};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use crate::scripted::{Reply, Scripted, Seen, options, remote, tag};
 
@@ -127,6 +129,68 @@ async fn a_closed_port_names_both_tries_and_the_address() {
     assert_eq!(dialled, address);
     let path = "/v2/team/app/manifests/v1";
     assert_eq!(request, format!("GET https://{address}{path}; GET http://{address}{path}"));
+}
+
+#[tokio::test]
+async fn a_closed_port_behind_a_name_shows_the_address_that_was_dialled() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let repository = Repository::new(&format!("localhost:{port}"), "team/app").unwrap();
+    let error = remote().manifest(&repository, &tag("v1")).await.unwrap_err();
+    let StoreError::Network { kind: NetworkFailure::Refused, address, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(["127.0.0.1", "[::1]"].iter().any(|ip| *address == format!("{ip}:{port}")), "{address}");
+    let schemes: Vec<_> =
+        error.requests().map(|(_, url)| url.split(':').next().unwrap().to_owned()).collect();
+    assert_eq!(schemes, ["https", "http"]);
+}
+
+#[tokio::test]
+async fn a_registry_that_wants_a_client_certificate_gets_ours() {
+    let (mut config, pem) = certified("127.0.0.1");
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["client.test".to_owned()]).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(aws_lc_rs::default_provider());
+    let verifier =
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone()).build().unwrap();
+    let own = config.cert_resolver.clone();
+    config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(own);
+    let registry = Scripted::start_tls(config, |_| Reply::ok("{}")).await;
+    let client = (Pem::Text(cert.pem().into_bytes()), Pem::Text(signing_key.serialize_pem().into_bytes()));
+    for (client, passes) in [(Some(client), true), (None, false)] {
+        let tls = TlsOptions { client, authorities: Some(Pem::Text(pem.clone())), ..TlsOptions::default() };
+        let remote = Remote::new(RemoteOptions { tls, ..options() }).unwrap();
+        let got = remote.manifest(&registry.repository(), &tag("v1")).await;
+        assert_eq!(got.is_ok(), passes, "{got:?}");
+    }
+}
+
+#[test]
+fn files_that_cannot_serve_say_so_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = Pem::File(folder.path().join("none.pem"));
+    let text = |text: &str| Pem::Text(text.as_bytes().to_vec());
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["client.test".to_owned()]).unwrap();
+    let (chain, key) = (text(&cert.pem()), text(&signing_key.serialize_pem()));
+    for (client, disk) in [
+        ((none.clone(), key.clone()), true),
+        ((chain.clone(), none), true),
+        ((chain.clone(), text("no key")), false),
+        ((text("no certificate"), key), false),
+    ] {
+        let tls = TlsOptions { client: Some(client.clone()), ..TlsOptions::default() };
+        let error = Remote::new(RemoteOptions { tls, ..options() }).err().unwrap();
+        assert_eq!(matches!(error, StoreError::Disk { .. }), disk, "{client:?}: {error:?}");
+    }
+    let tls = TlsOptions { server_name: Some("not a name".into()), ..TlsOptions::default() };
+    assert!(Remote::new(RemoteOptions { tls, ..options() }).is_err());
 }
 
 #[tokio::test]
