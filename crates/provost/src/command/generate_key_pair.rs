@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     .await??;
     if private_file.is_file() {
         face.say(format!("WARNING: File {} already exists. Overwrite?", private_file.display()));
-        confirm(face)?;
+        confirm()?;
     }
     write(&private_file, &pem, PRIVATE)?;
     face.say(format!("Private key written to {}", private_file.display()));
@@ -72,7 +72,7 @@ fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {
 }
 
 /// cosign's question; nothing but y is a yes.
-fn confirm(face: &Face) -> Result<(), Failure> {
+fn confirm() -> Result<(), Failure> {
     let _ = io::stderr().write_all(b"Are you sure you would like to continue? [y/N] ");
     let mut answer = String::new();
     io::stdin().lock().take(ANSWER).read_line(&mut answer)?;
