@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use provost_chains::{ChainsConfig, Run, statements};
+use provost_tekton::object::read::{MAX_FILE, ReadError};
 use provost_tekton::object::{Object, read_documents};
 use provost_tekton::{PipelineRun, TaskRun};
 
 use crate::face::Face;
 use crate::failure::Failure;
-
-/// The largest file read: a ConfigMap or a run fits into etcd's 1.5 MiB, and a file may list a run's children.
-const MAX_FILE: u64 = 8 * 1024 * 1024;
 
 /// Prints the provenance of a finished TaskRun or PipelineRun as Tekton Chains writes it.
 ///
@@ -98,9 +96,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let fail = |error: std::io::Error| Failure::new(format!("{}: {error}", path.display()));
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(fail)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(Failure::new(format!("{}: longer than {MAX_FILE} bytes", path.display())));
+    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() > MAX_FILE {
+        return Err(ReadError::TooLarge { file: path.display().to_string(), found: bytes.len() }.into());
     }
     Ok(bytes)
 }
