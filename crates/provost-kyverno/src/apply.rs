@@ -1,0 +1,259 @@
+//! What `kyverno apply` prints: failures by policy and object, counts, a table.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::exception::Exception;
+use crate::judge::{World, judge};
+use crate::message;
+use crate::outcome::{PolicyOutcome, RuleOutcome, Status};
+use crate::policy::load::Documents;
+use crate::policy::schema::Problem;
+use crate::policy::spec::Action;
+use crate::policy::validate::{Cause, Refusal};
+use crate::request::Request;
+
+/// How results are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Failures of rules that only audit are warnings.
+    pub audit_warn: bool,
+}
+
+/// How many results there are of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Passed.
+    pub pass: usize,
+    /// Failed.
+    pub fail: usize,
+    /// Failed without consequence.
+    pub warn: usize,
+    /// Could not be found out on our own side, policies that cannot be used included.
+    pub error: usize,
+    /// Did not concern the object.
+    pub skip: usize,
+}
+
+/// One result, as a row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The policy.
+    pub policy: String,
+    /// The rule.
+    pub rule: String,
+    /// `namespace/Kind/name`.
+    pub resource: String,
+    /// The result.
+    pub status: Status,
+    /// Why.
+    pub message: String,
+}
+
+/// Failures of one policy over one object in one phase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Block {
+    policy: String,
+    resource: String,
+    audit: bool,
+    lines: Vec<(String, String)>,
+}
+
+/// What applying policies to objects gave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    rules: usize,
+    resources: usize,
+    exceptions: usize,
+    skipped: Vec<(String, String)>,
+    blocks: Vec<Block>,
+    /// Every result.
+    pub rows: Vec<Row>,
+    /// How many there are of each kind.
+    pub counts: Counts,
+    /// What is to be said on standard error.
+    pub notes: Vec<String>,
+    /// Whether some policy was refused by its schema, which Kyverno ignores in silence (divergence: we fail).
+    pub unreadable: bool,
+}
+
+/// Applies policies to objects. Each policy sees an object as the ones before it have patched it, as in Kyverno.
+pub async fn apply(world: &World<'_>, documents: &Documents, objects: &[Value], options: Options) -> Report {
+    let mut report = Report {
+        rules: documents.policies.iter().map(|p| p.rule_count).sum(),
+        resources: objects.len(),
+        exceptions: documents.exceptions.len(),
+        ..Report::default()
+    };
+    for refusal in &documents.refused {
+        report.refuse(refusal);
+    }
+    for object in objects {
+        let mut request = Request::of_object(object);
+        for policy in &documents.policies {
+            let exceptions: &[Exception] = &documents.exceptions;
+            let judged = judge(world, std::slice::from_ref(policy), exceptions, &request).await;
+            report.notes.extend(judged.notes.iter().cloned());
+            for outcome in &judged.policies {
+                report.take(outcome, &outcome.verified, &request, options);
+                report.take(outcome, &outcome.checked, &request, options);
+            }
+            request = request.with_object(judged.object);
+        }
+    }
+    report
+}
+
+impl Report {
+    fn refuse(&mut self, refusal: &Refusal) {
+        let silent = match &refusal.cause {
+            Cause::Schema(fault) => !matches!(fault.problem, Problem::Unknown { .. }),
+            Cause::Unreadable { .. } => true,
+            _ => false,
+        };
+        if silent {
+            self.unreadable = true;
+            self.notes.push(message::refusal::of(refusal));
+            return;
+        }
+        self.rules += refusal.rule_count;
+        self.counts.error += 1;
+        self.skipped.push((refusal.name.clone(), message::refusal::cause(&refusal.cause)));
+    }
+
+    fn take(
+        &mut self,
+        policy: &PolicyOutcome,
+        outcomes: &[RuleOutcome],
+        request: &Request,
+        options: Options,
+    ) {
+        let resource = format!("{}/{}/{}", request.namespace, request.kind.kind, request.object_name());
+        let mut lines = Vec::new();
+        let mut audit = false;
+        for outcome in outcomes {
+            let audited = options.audit_warn && outcome.action == Action::Audit;
+            let status = match outcome.status {
+                Status::Fail if audited || !policy.scored => Status::Warn,
+                status => status,
+            };
+            let count = match status {
+                Status::Pass => &mut self.counts.pass,
+                Status::Fail => &mut self.counts.fail,
+                Status::Warn => &mut self.counts.warn,
+                Status::Error => &mut self.counts.error,
+                Status::Skip => &mut self.counts.skip,
+            };
+            *count += 1;
+            let message = message::of(outcome);
+            if outcome.status == Status::Fail {
+                audit |= audited;
+                lines.push((outcome.rule.clone(), message.clone()));
+            }
+            if status == Status::Error {
+                self.notes.push(format!("policy {} rule {}: {message}", policy.name, outcome.rule));
+            }
+            self.rows.push(Row {
+                policy: policy.name.clone(),
+                rule: outcome.rule.clone(),
+                resource: resource.clone(),
+                status,
+                message,
+            });
+        }
+        if !lines.is_empty() {
+            self.blocks.push(Block { policy: policy.name.clone(), resource, audit, lines });
+        }
+    }
+
+    /// The first line, which is printed before anything is judged.
+    #[must_use]
+    pub fn head(&self) -> String {
+        let exceptions = match self.exceptions {
+            0 => String::new(),
+            n => format!(" with {n} exception(s)"),
+        };
+        format!("\nApplying {} policy rule(s) to {} resource(s){exceptions}...\n", self.rules, self.resources)
+    }
+
+    /// Policies that cannot be used, failures, and counts.
+    #[must_use]
+    pub fn body(&self) -> String {
+        const RULE: &str = "----------------------------------------------------------------------";
+        let mut text = String::new();
+        if !self.skipped.is_empty() {
+            let _ = writeln!(text, "{RULE}\nPolicies Skipped:");
+            for (index, (name, why)) in self.skipped.iter().enumerate() {
+                let _ = writeln!(text, "{}. {name}: {why}", index + 1);
+            }
+            let _ = writeln!(text, "{RULE}");
+        }
+        for block in &self.blocks {
+            let how = if block.audit { "failed as audit warning:" } else { "failed:" };
+            let _ = writeln!(text, "policy {} -> resource {} {how}", block.policy, block.resource);
+            for (index, (rule, words)) in block.lines.iter().enumerate() {
+                let _ = writeln!(text, "{} - {rule} {words}", index + 1);
+            }
+        }
+        let Counts { pass, fail, warn, error, skip } = self.counts;
+        let _ = writeln!(text, "\npass: {pass}, fail: {fail}, warn: {warn}, error: {error}, skip: {skip} ");
+        text
+    }
+
+    /// The results as Kyverno's table.
+    #[must_use]
+    pub fn table(&self, detailed: bool) -> String {
+        let mut head = vec!["ID", "POLICY", "RULE", "RESOURCE", "RESULT", "REASON"];
+        if detailed {
+            head.push("MESSAGE");
+        }
+        let mut lines = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
+        for (index, row) in self.rows.iter().enumerate() {
+            let result = match row.status {
+                Status::Pass => "Pass",
+                Status::Fail => "Fail",
+                Status::Warn => "Warn",
+                Status::Error => "Error",
+                Status::Skip => "Skip",
+            };
+            let mut cells = vec![
+                (index + 1).to_string(),
+                row.policy.clone(),
+                row.rule.clone(),
+                row.resource.clone(),
+                result.to_owned(),
+                String::new(),
+            ];
+            if detailed {
+                cells.push(row.message.clone());
+            }
+            lines.push(cells);
+        }
+        drawn(&lines)
+    }
+}
+
+/// Cells between upright lines, a line of dashes above, below the head and at the end.
+fn drawn(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
+        .map(|at| {
+            lines.iter().filter_map(|cells| cells.get(at)).map(|c| c.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let dashes: String = widths.iter().map(|width| format!("│{}", "─".repeat(width + 2))).collect();
+    let mut text = format!("{dashes}│\n");
+    for (index, cells) in lines.iter().enumerate() {
+        for (cell, width) in cells.iter().zip(&widths) {
+            let blanks = width - cell.chars().count();
+            let _ = write!(text, "│ {cell}{} ", " ".repeat(blanks));
+        }
+        text.push_str("│\n");
+        if index == 0 {
+            let _ = writeln!(text, "{dashes}│");
+        }
+    }
+    let _ = writeln!(text, "{dashes}│");
+    text
+}

@@ -1,0 +1,196 @@
+//! What must have been attested: statements under attestors' keys, their types, and the conditions on them.
+
+use futures_util::future::join_all;
+use provost_oci::Repository;
+use provost_statement::json::{self, Limits};
+use provost_statement::{Envelope, Statement, StatementError};
+use provost_verify::find::MAX_LAYER_BYTES;
+use provost_verify::report::Refused;
+use provost_verify::{AttestationReport, FindRequest, Formats, Reason, Source, verify_attestations};
+use serde_json::{Map, Value};
+
+use crate::attestors::{Leaf, Pems, Place, Set, key, repository_of, unreadable};
+use crate::cluster::Cluster;
+use crate::conditions::{self, Judged};
+use crate::context::ImageContext;
+use crate::outcome::{AttestationCause, AttestationFailure, Construct, Finding};
+use crate::policy::spec::{Attestation, Entry, SignatureKind};
+
+/// The predicates found for each named attestation of an entry, for its check across attestations.
+pub(crate) type Named = Vec<(String, Vec<Map<String, Value>>)>;
+
+/// What judging the attestations of an entry needs.
+#[derive(Clone, Copy)]
+pub(crate) struct Work<'a> {
+    /// Where keys in Secrets lie.
+    pub(crate) cluster: &'a dyn Cluster,
+    /// The rule's variables, with the image.
+    pub(crate) context: &'a ImageContext<'a>,
+    /// The entry.
+    pub(crate) entry: &'a Entry,
+    /// Where the image's attestations lie.
+    pub(crate) place: Place<'a>,
+}
+
+/// Whether every attestation of the entry is there and holds; the first that is not, in the policy's order.
+pub(crate) async fn check(work: Work<'_>) -> Result<Named, Finding> {
+    let all = work.entry.attestations.iter().enumerate();
+    let judged = join_all(all.map(|(index, attestation)| one(work, index, attestation))).await;
+    let mut named = Named::new();
+    for (attestation, judged) in work.entry.attestations.iter().zip(judged) {
+        let predicates = judged?;
+        if !attestation.name.is_empty() {
+            named.push((attestation.name.clone(), predicates));
+        }
+    }
+    Ok(named)
+}
+
+async fn one(
+    work: Work<'_>,
+    index: usize,
+    attestation: &Attestation,
+) -> Result<Vec<Map<String, Value>>, Finding> {
+    let path = format!(".attestations[{index}]");
+    if attestation.predicate_type().is_empty() {
+        return Err(Finding::TypeMissing { path });
+    }
+    let mut leaves = Vec::new();
+    let sets: Vec<Set> = attestation
+        .attestors
+        .iter()
+        .enumerate()
+        .map(|(j, set)| Set::expand(set, &format!("{path}.attestors[{j}]"), Pems::First, &mut leaves))
+        .collect();
+    let judged = join_all(leaves.iter().map(|leaf| judge_leaf(work, index, attestation, leaf))).await;
+    let verdicts: Vec<Result<(), AttestationFailure>> =
+        judged.iter().map(|one| one.as_ref().map(|_| ()).map_err(Clone::clone)).collect();
+    for set in &sets {
+        set.judge(&verdicts).map_err(|(verified, failures)| Finding::AttestationsMissing {
+            verified,
+            required: set.required(),
+            failures,
+        })?;
+    }
+    Ok(judged.into_iter().flatten().flatten().collect())
+}
+
+/// The predicates of the type that one attestor vouches for, all of which satisfy the conditions.
+async fn judge_leaf(
+    work: Work<'_>,
+    index: usize,
+    attestation: &Attestation,
+    leaf: &Leaf<'_>,
+) -> Result<Vec<Map<String, Value>>, AttestationFailure> {
+    let bare = |cause| AttestationFailure { path: None, cause };
+    let kind = attestation.predicate_type();
+    let statements = statements(work, leaf, kind).await.map_err(bare)?;
+    let path = || Some(path_of(leaf, index));
+    let bundles = work.entry.kind == SignatureKind::SigstoreBundle;
+    // Kyverno filters bundles by type while it fetches them, and says of the others only that none matched.
+    if bundles && statements.iter().all(|s| s.predicate_type != kind) {
+        return Err(bare(AttestationCause::NoBundle));
+    }
+    if !statements.iter().any(|s| s.predicate().is_object()) {
+        return Err(bare(AttestationCause::NoPredicate));
+    }
+    let of_type: Vec<&Statement> = statements.iter().filter(|s| s.predicate_type == kind).collect();
+    let failed = |cause| AttestationFailure { path: path(), cause };
+    if of_type.is_empty() {
+        return Err(failed(AttestationCause::OtherTypes { wanted: kind.to_owned() }));
+    }
+    let mut predicates = Vec::with_capacity(of_type.len());
+    for statement in of_type {
+        let Value::Object(predicate) = statement.predicate() else {
+            return Err(failed(AttestationCause::NotAnObject));
+        };
+        match conditions::of_attestation(work.context, predicate, &attestation.conditions) {
+            Ok(Judged::Holds) => predicates.push(predicate.clone()),
+            Ok(Judged::Fails(messages)) => {
+                let kind = kind.to_owned();
+                return Err(failed(AttestationCause::Conditions { kind, messages }));
+            }
+            Err(error) => return Err(failed(AttestationCause::ConditionsUnresolved(error))),
+        }
+    }
+    Ok(predicates)
+}
+
+/// Kyverno counts attestations where it means entries, so the place of an attestor that stands in no nested set
+/// carries the attestation's index.
+fn path_of(leaf: &Leaf<'_>, index: usize) -> String {
+    match leaf.path.split_once(".entries[") {
+        Some((before, rest)) if !rest.contains(".attestor.") => match rest.split_once(']') {
+            Some((_, after)) => format!("{before}.entries[{index}]{after}"),
+            None => leaf.path.clone(),
+        },
+        _ => leaf.path.clone(),
+    }
+}
+
+/// The statements an attestor signed; what it signed and we refuse fails here (security.md 1).
+async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<Statement>, AttestationCause> {
+    let formats = match work.entry.kind {
+        SignatureKind::Cosign => Formats::TagScheme,
+        SignatureKind::SigstoreBundle => Formats::Referrers,
+        SignatureKind::Notary => return Err(AttestationCause::Unsupported(Construct::Notary)),
+    };
+    if work.entry.cosign_oci11 {
+        return Err(AttestationCause::Unsupported(Construct::Referrers));
+    }
+    let trusted = match key::trusted(work.cluster, leaf).await {
+        Ok(trusted) => trusted,
+        Err(key::NoKey::Fault(fault)) => return Err(AttestationCause::Key(fault)),
+        Err(key::NoKey::Unsupported(construct)) => return Err(AttestationCause::Unsupported(construct)),
+    };
+    let repository = repository_of(work.entry, leaf.attestor, work.place).map_err(|reason| {
+        AttestationCause::Unchecked(provost_verify::Unchecked::Store(unreadable(reason)))
+    })?;
+    let request = FindRequest {
+        repository: &repository,
+        image: work.place.digest,
+        formats,
+        layer_limit: MAX_LAYER_BYTES,
+    };
+    let report = verify_attestations(work.place.store, &request, &trusted, true)
+        .await
+        .map_err(AttestationCause::Unchecked)?;
+    if report.verified.is_empty() {
+        return Err(match formats {
+            Formats::Referrers => AttestationCause::NoBundle,
+            _ => AttestationCause::NoMatch(Box::new(report)),
+        });
+    }
+    let AttestationReport { verified, refused, .. } = report;
+    for refused in refused {
+        if !is_text_of_another_type(work, &repository, &refused, kind).await {
+            return Err(AttestationCause::Refused(refused.reason));
+        }
+    }
+    Ok(verified.into_iter().map(|one| one.statement).collect())
+}
+
+/// Whether a refused statement is of another type than the one asked for, and its only fault is that its predicate is
+/// a text, as cosign makes them of SPDX documents: Kyverno looks at no such statement, and nothing is said by it
+/// about the type in question.
+async fn is_text_of_another_type(
+    work: Work<'_>,
+    repository: &Repository,
+    refused: &Refused,
+    kind: &str,
+) -> bool {
+    let text = StatementError::Field { field: "predicate", found: "string", expected: "object" };
+    let (Reason::Statement(fault), Source::Layer(layer)) = (&refused.reason, &refused.source) else {
+        return false;
+    };
+    if *fault != text {
+        return false;
+    }
+    let Ok(bytes) = work.place.store.blob(repository, &layer.digest, MAX_LAYER_BYTES).await else {
+        return false;
+    };
+    let payload = Envelope::parse(&bytes).ok().map(|envelope| envelope.payload);
+    let document = payload.and_then(|payload| json::parse(&payload, Limits::STATEMENT).ok());
+    let found = document.as_ref().and_then(|document| document.get("predicateType")?.as_str());
+    found.is_some_and(|found| found != kind)
+}

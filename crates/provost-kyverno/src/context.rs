@@ -1,0 +1,203 @@
+//! The variables of a rule: the request, its images, and context entries, which are loaded only when named.
+
+use provost_expr::context::{Lookup, LookupError, Origin, Root, Roots};
+use provost_expr::jmespath::Expression;
+use provost_expr::variables::{self as expansion, query};
+use serde_json::{Value, json};
+
+use crate::cluster::User;
+use crate::extract::{self, Image};
+use crate::judge::{Scope, World};
+use crate::outcome::{Construct, ContextCause, Finding};
+use crate::policy::spec::{ContextEntry, SecretName};
+use crate::policy::variables::{expressions, has_any, mentions};
+use crate::policy::{Policy, PolicyKind};
+use crate::rule::Rule;
+
+/// The most bytes that all context entries of a rule may hold, Kyverno's default: 2 MiB.
+pub(crate) const SIZE_LIMIT: usize = 2 * 1024 * 1024;
+
+/// The variables of one rule for one request.
+pub(crate) struct RuleContext<'a> {
+    world: World<'a>,
+    roots: Roots,
+    entries: Vec<(ContextEntry, bool)>,
+    /// Where ConfigMaps lie that the policy names without a namespace.
+    namespace: String,
+    size: usize,
+}
+
+impl<'a> RuleContext<'a> {
+    /// The variables that every rule has.
+    pub(crate) fn new(scope: &Scope<'a>, policy: &Policy, rule: &Rule, images: &[Image]) -> Self {
+        let mut roots = Roots::new();
+        let mut request = scope.request.view.clone();
+        if let Ok(found) = scope.facts.roles() {
+            request.entry("roles").or_insert_with(|| json!(found.roles));
+            request.entry("clusterRoles").or_insert_with(|| json!(found.cluster_roles));
+        }
+        roots.set("request", Value::Object(request), Origin::Foreign);
+        roots.set("images", extract::view(images), Origin::Foreign);
+        let account = scope.request.user.as_ref().and_then(User::service_account);
+        let (namespace, name) = account.unwrap_or_default();
+        roots.set("serviceAccountName", json!(name), Origin::Foreign);
+        roots.set("serviceAccountNamespace", json!(namespace), Origin::Foreign);
+        let namespace = match policy.kind {
+            PolicyKind::Cluster => "default".to_owned(),
+            PolicyKind::Namespaced => policy.namespace.clone(),
+        };
+        let entries = rule.context.iter().map(|entry| (entry.clone(), false)).collect();
+        Self { world: *scope.world, roots, entries, namespace, size: 0 }
+    }
+
+    /// Loads the entries that these documents name, and those that they need in turn, in the rule's order.
+    pub(crate) async fn load(&mut self, scope: &Scope<'_>, documents: &[&Value]) -> Result<(), Finding> {
+        let mut named: Vec<String> = documents.iter().flat_map(|d| expressions(d)).collect();
+        let mut wanted = vec![false; self.entries.len()];
+        // An entry can only need entries before it, so one pass from the last to the first finds all.
+        for ((entry, _), wanted) in self.entries.iter().zip(wanted.iter_mut()).rev() {
+            *wanted = named.iter().any(|expression| mentions(expression, &entry.name));
+            if *wanted {
+                named.extend(needs(entry));
+            }
+        }
+        for (at, wanted) in wanted.into_iter().enumerate() {
+            let Some((entry, loaded)) = self.entries.get_mut(at) else { continue };
+            if !wanted || std::mem::replace(loaded, true) {
+                continue;
+            }
+            let entry = entry.clone();
+            let (value, origin) = self.value_of(scope, &entry).await?;
+            self.size = self.size.saturating_add(value.to_string().len());
+            if self.size > SIZE_LIMIT {
+                let cause = ContextCause::TooLarge { found: self.size, limit: SIZE_LIMIT };
+                return Err(Finding::Context { name: entry.name, cause });
+            }
+            self.roots.set(&entry.name, value, origin);
+        }
+        Ok(())
+    }
+
+    async fn value_of(&self, scope: &Scope<'_>, entry: &ContextEntry) -> Result<(Value, Origin), Finding> {
+        let name = &entry.name;
+        let failed = |cause| Finding::Context { name: name.clone(), cause };
+        if entry.variable.is_some() {
+            return self.variable(entry).map_err(|error| failed(ContextCause::Expression(error)));
+        }
+        if let Some(place) = &entry.config_map {
+            let SecretName { name, namespace } = self.place(place).map_err(failed)?;
+            let map = scope.cluster.config_map(&namespace, &name).await;
+            let map = map.map_err(|cause| failed(ContextCause::ConfigMap { namespace, name, cause }))?;
+            let part = |name: &str| map.get(name).cloned().unwrap_or_else(|| json!({}));
+            return Ok((json!({"data": part("data"), "metadata": part("metadata")}), Origin::Foreign));
+        }
+        let kind = match entry {
+            ContextEntry { api_call: Some(_), .. } => "apiCall",
+            ContextEntry { image_registry: Some(_), .. } => "imageRegistry",
+            ContextEntry { global_reference: Some(_), .. } => "globalReference",
+            _ => "unknown",
+        };
+        Err(Finding::Unsupported(Construct::ContextEntry(kind)))
+    }
+
+    fn place(&self, place: &SecretName) -> Result<SecretName, ContextCause> {
+        let text = |text: &str| match self.substituted(&json!(text)) {
+            Ok(Value::String(text)) => Ok(text),
+            Ok(other) => Err(ContextCause::Expression(format!("a name was expected, found {other}"))),
+            Err(error) => Err(ContextCause::Expression(error)),
+        };
+        let namespace = text(&place.namespace)?;
+        let namespace = if namespace.is_empty() { self.namespace.clone() } else { namespace };
+        Ok(SecretName { name: text(&place.name)?, namespace })
+    }
+
+    /// A `variable` entry: its value, or what its expression finds in it or in everything known so far.
+    fn variable(&self, entry: &ContextEntry) -> Result<(Value, Origin), String> {
+        let Some(variable) = &entry.variable else { return Ok((Value::Null, Origin::Policy)) };
+        let environment = self.world.environment();
+        let given = variable.get("value").filter(|value| !value.is_null());
+        let mut value = Value::Null;
+        let mut origin = Origin::Policy;
+        if let Some(given) = given {
+            value = self.substituted(given)?;
+            // What variables put in is never expanded again.
+            origin = if has_any(given) { Origin::Foreign } else { Origin::Policy };
+        }
+        if let Some(path) = variable.get("jmesPath").and_then(Value::as_str).filter(|path| !path.is_empty()) {
+            let path = match self.substituted(&json!(path))? {
+                Value::String(path) => path,
+                other => return Err(format!("a query was expected, found {other}")),
+            };
+            let found = match given {
+                Some(_) => {
+                    let parsed = Expression::parse(&path).map_err(|error| error.to_string())?;
+                    parsed.search(&value, &environment).ok()
+                }
+                None => match query(&path, &self.roots, &environment) {
+                    Ok(found) => Some(found.value),
+                    Err(_) if variable.contains_key("default") => None,
+                    Err(error) => return Err(error.to_string()),
+                },
+            };
+            origin = Origin::Foreign;
+            value = found.unwrap_or_default();
+        }
+        if value.is_null()
+            && let Some(default) = variable.get("default")
+        {
+            value = self.substituted(default)?;
+            origin = if has_any(default) { Origin::Foreign } else { Origin::Policy };
+        }
+        Ok((value, origin))
+    }
+
+    /// A document with its variables replaced.
+    pub(crate) fn substituted(&self, document: &Value) -> Result<Value, String> {
+        expansion::substitute(document, &self.roots, &self.world.environment())
+            .map_err(|error| error.to_string())
+    }
+
+    /// What expressions may ask besides their document.
+    pub(crate) fn world(&self) -> &World<'a> {
+        &self.world
+    }
+
+    /// The roots of every expression of the rule.
+    pub(crate) fn roots(&self) -> &Roots {
+        &self.roots
+    }
+}
+
+/// The expressions that an entry needs to be loaded.
+fn needs(entry: &ContextEntry) -> Vec<String> {
+    let variable = entry.variable.clone().map(Value::Object).unwrap_or_default();
+    let mut found = expressions(&variable);
+    found.extend(variable.get("jmesPath").and_then(Value::as_str).map(str::to_owned));
+    if let Some(place) = &entry.config_map {
+        found.extend(expressions(&json!([place.name, place.namespace])));
+    }
+    found
+}
+
+/// The variables of a rule with one image as `image`.
+pub(crate) struct ImageContext<'a> {
+    /// The rule's own.
+    pub(crate) rule: &'a RuleContext<'a>,
+    /// The image.
+    pub(crate) image: Value,
+}
+
+impl Lookup for ImageContext<'_> {
+    fn root(&self, name: &str) -> Result<Option<Root<'_>>, LookupError> {
+        match name {
+            "image" => Ok(Some(Root { value: &self.image, origin: Origin::Foreign })),
+            other => self.rule.roots.root(other),
+        }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = self.rule.roots.names();
+        names.push("image".to_owned());
+        names
+    }
+}

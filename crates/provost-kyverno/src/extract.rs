@@ -1,0 +1,316 @@
+//! The images of an object, and the patterns they match.
+
+use std::collections::BTreeMap;
+
+use provost_expr::environment::Environment;
+use provost_expr::image::{ImageDefaults, ImageInfo};
+use provost_expr::jmespath::Expression;
+use provost_expr::wildcard;
+use serde_json::{Map, Value};
+
+use crate::policy::spec::{Entry, Extractor};
+
+/// The lists of containers in a Pod's spec, in Kyverno's order.
+const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+/// The name under which images that are mounted as volumes appear.
+const VOLUMES: &str = "imageVolumes";
+/// The name of images that an extractor finds without naming them.
+const CUSTOM: &str = "custom";
+/// The most images looked at in one object: a Pod of 1.5 MiB, etcd's limit, holds fewer.
+pub const IMAGE_LIMIT: usize = 10_000;
+
+/// One image of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The list it stands in: `containers`, or an extractor's name.
+    pub list: String,
+    /// What it is called there: the container's name.
+    pub key: String,
+    /// The JSON pointer of the string.
+    pub pointer: String,
+    /// Its parts.
+    pub info: ImageInfo,
+}
+
+/// An image string that cannot be read, or more images than are looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadImage {
+    /// The string.
+    pub image: String,
+    /// Its JSON pointer.
+    pub pointer: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Where the spec of the Pods of a kind stands; `None` for kinds without Pods.
+fn pod_spec(kind: &str) -> Option<&'static str> {
+    match kind {
+        "Pod" => Some("/spec"),
+        "DaemonSet" | "Deployment" | "ReplicaSet" | "ReplicationController" | "StatefulSet" | "Job" => {
+            Some("/spec/template/spec")
+        }
+        "CronJob" => Some("/spec/jobTemplate/spec/template/spec"),
+        _ => None,
+    }
+}
+
+/// All images of an object of this kind: those its extractors find, or those everybody knows.
+///
+/// Unlike Kyverno, which then looks at no image at all, an image string that cannot be read is an error that the
+/// caller denies by. Equal container names do not hide each other, and images mounted as volumes count.
+///
+/// # Errors
+/// The first image string that cannot be read, or an extractor's expression that fails.
+pub fn images(
+    object: &Value,
+    kind: &str,
+    extractors: &BTreeMap<String, Vec<Extractor>>,
+    environment: &Environment<'_>,
+) -> Result<Vec<Image>, BadImage> {
+    let mut found = Vec::new();
+    let defaults = &environment.images;
+    if let Some(extractors) = extractors.get(kind) {
+        for extractor in extractors {
+            extract(object, extractor, environment, &mut found)?;
+        }
+        return Ok(found);
+    }
+    let Some(base) = pod_spec(kind) else { return Ok(found) };
+    for list in LISTS {
+        let pointer = format!("{base}/{list}");
+        let containers = object.pointer(&pointer).and_then(Value::as_array);
+        for (index, container) in containers.into_iter().flatten().enumerate() {
+            let key = container.get("name").and_then(Value::as_str).unwrap_or_default();
+            let place = format!("{pointer}/{index}/image");
+            add(&mut found, list, key, place, container.get("image"), defaults)?;
+        }
+    }
+    let volumes = object.pointer(&format!("{base}/volumes")).and_then(Value::as_array);
+    for (index, volume) in volumes.into_iter().flatten().enumerate() {
+        let key = volume.get("name").and_then(Value::as_str).unwrap_or_default();
+        let place = format!("{base}/volumes/{index}/image/reference");
+        add(&mut found, VOLUMES, key, place, volume.pointer("/image/reference"), defaults)?;
+    }
+    Ok(found)
+}
+
+fn add(
+    found: &mut Vec<Image>,
+    list: &str,
+    key: &str,
+    pointer: String,
+    value: Option<&Value>,
+    defaults: &ImageDefaults<'_>,
+) -> Result<(), BadImage> {
+    let image = match value {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::String(text)) if text.is_empty() => return Ok(()),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => {
+            let reason = format!("invalid type: expected a string, found {other}");
+            return Err(BadImage { image: String::new(), pointer, reason });
+        }
+    };
+    if found.len() >= IMAGE_LIMIT {
+        let reason = format!("the object has more than {IMAGE_LIMIT} images");
+        return Err(BadImage { image, pointer, reason });
+    }
+    match ImageInfo::parse(&image, defaults) {
+        Ok(info) => {
+            found.push(Image { list: list.to_owned(), key: key.to_owned(), pointer, info });
+            Ok(())
+        }
+        Err(error) => Err(BadImage { image, pointer, reason: error.to_string() }),
+    }
+}
+
+fn extract(
+    object: &Value,
+    extractor: &Extractor,
+    environment: &Environment<'_>,
+    found: &mut Vec<Image>,
+) -> Result<(), BadImage> {
+    let mut path: Vec<&str> = extractor.path.split('/').filter(|part| !part.is_empty()).collect();
+    let value = match extractor.value.as_str() {
+        "" => path.pop().unwrap_or_default(),
+        named => named,
+    };
+    let list = if extractor.name.is_empty() { CUSTOM } else { &extractor.name };
+    let mut holders = vec![(String::new(), object)];
+    for part in path {
+        let mut next = Vec::new();
+        for (pointer, holder) in holders {
+            step(&pointer, holder, part, &mut next);
+        }
+        holders = next;
+    }
+    for (pointer, holder) in holders {
+        let mut leaves = Vec::new();
+        step(&pointer, holder, value, &mut leaves);
+        for (place, leaf) in leaves {
+            let key = match extractor.key.as_str() {
+                "" => place.clone(),
+                field => holder.get(field).and_then(Value::as_str).unwrap_or(&place).to_owned(),
+            };
+            let transformed = transform(leaf, &extractor.jmes_path, environment)
+                .map_err(|reason| BadImage { image: leaf.to_string(), pointer: place.clone(), reason })?;
+            add(found, list, &key, place, Some(&transformed), &environment.images)?;
+        }
+    }
+    Ok(())
+}
+
+/// The values one path part leads to: `*` to all elements, a number to one of a list, else a field.
+fn step<'a>(pointer: &str, holder: &'a Value, part: &str, next: &mut Vec<(String, &'a Value)>) {
+    let below = |name: &str| format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+    match holder {
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                if part == "*" || part.parse() == Ok(index) {
+                    next.push((below(&index.to_string()), item));
+                }
+            }
+        }
+        Value::Object(fields) if part == "*" => {
+            next.extend(fields.iter().map(|(name, value)| (below(name), value)));
+        }
+        Value::Object(fields) => next.extend(fields.get(part).map(|value| (below(part), value))),
+        _ => {}
+    }
+}
+
+fn transform(value: &Value, expression: &str, environment: &Environment<'_>) -> Result<Value, String> {
+    if expression.is_empty() {
+        return Ok(value.clone());
+    }
+    let parsed = Expression::parse(expression).map_err(|e| e.to_string())?;
+    let made = parsed.search(value, environment).map_err(|e| e.to_string())?;
+    match made {
+        Value::String(_) => Ok(made),
+        other => Err(format!("jmespath {expression} must produce a string, but produced {other}")),
+    }
+}
+
+/// What expressions see under `images`: lists of images by name.
+#[must_use]
+pub fn view(images: &[Image]) -> Value {
+    let mut lists: Map<String, Value> = Map::new();
+    for image in images {
+        let list = lists.entry(image.list.clone()).or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(list) = list {
+            list.insert(image.key.clone(), info_view(image));
+        }
+    }
+    Value::Object(lists)
+}
+
+/// What expressions see under `image`.
+#[must_use]
+pub fn info_view(image: &Image) -> Value {
+    let mut value = image.info.to_json();
+    if let Value::Object(fields) = &mut value {
+        fields.insert("jsonPointer".to_owned(), Value::String(image.pointer.clone()));
+    }
+    value
+}
+
+/// Whether an entry is about an image, under any spelling of it (security.md 8).
+#[must_use]
+pub fn is_about(entry: &Entry, image: &ImageInfo) -> bool {
+    let spellings = all_spellings(image);
+    entry.image_references.iter().any(|pattern| spellings.iter().any(|s| pattern_matches(pattern, s)))
+}
+
+/// Whether an entry lets an image pass: under the spelling Kyverno sees, and under the canonical one too.
+#[must_use]
+pub fn is_skipped(entry: &Entry, image: &ImageInfo) -> bool {
+    let canonical = canonical_spellings(image);
+    entry.skip_image_references.iter().any(|pattern| wildcard::matches(pattern, &image.to_string()))
+        && canonical.iter().any(|spelling| {
+            entry.skip_image_references.iter().any(|pattern| wildcard::matches(pattern, spelling))
+        })
+}
+
+/// The first pattern that misses an image only because it carries a digest: `repo:*` does not match `repo@sha256:…`.
+#[must_use]
+pub fn missed_for_its_digest<'a>(entry: &'a Entry, image: &ImageInfo) -> Option<&'a str> {
+    if image.digest.is_empty() || is_about(entry, image) {
+        return None;
+    }
+    let tag = if image.tag.is_empty() { "latest" } else { &image.tag };
+    let by_tag = format!("{}:{tag}", image.repository());
+    entry.image_references.iter().map(String::as_str).find(|pattern| wildcard::matches(pattern, &by_tag))
+}
+
+fn pattern_matches(pattern: &str, spelling: &str) -> bool {
+    if wildcard::matches(pattern, spelling) {
+        return true;
+    }
+    // The host of a pattern may be written in capitals as well.
+    match pattern.split_once('/') {
+        Some((host, rest)) => wildcard::matches(&format!("{}/{rest}", host.to_lowercase()), spelling),
+        None => false,
+    }
+}
+
+/// Every name of Docker Hub.
+const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+
+/// The host in lower case and without the default port of https.
+fn canonical_host(host: &str) -> String {
+    let host = host.to_lowercase();
+    let host = host.strip_suffix(":443").unwrap_or(&host);
+    if DOCKER_HUB.contains(&host) {
+        DOCKER_HUB.first().copied().unwrap_or(host).to_owned()
+    } else {
+        host.to_owned()
+    }
+}
+
+/// The paths that name one image: on Docker Hub with and without `library/`.
+fn paths(host: &str, path: &str) -> Vec<String> {
+    if !DOCKER_HUB.contains(&host) {
+        return vec![path.to_owned()];
+    }
+    match path.strip_prefix("library/") {
+        Some(bare) if !bare.contains('/') => vec![path.to_owned(), bare.to_owned()],
+        None if !path.contains('/') => vec![path.to_owned(), format!("library/{path}")],
+        _ => vec![path.to_owned()],
+    }
+}
+
+fn which(image: &ImageInfo) -> String {
+    if image.digest.is_empty() { format!(":{}", image.tag) } else { format!("@{}", image.digest) }
+}
+
+fn canonical_spellings(image: &ImageInfo) -> Vec<String> {
+    if image.registry.is_empty() {
+        return vec![image.to_string()];
+    }
+    let host = canonical_host(&image.registry);
+    paths(&host, &image.path).into_iter().map(|path| format!("{host}/{path}{}", which(image))).collect()
+}
+
+fn all_spellings(image: &ImageInfo) -> Vec<String> {
+    let mut spellings = vec![image.to_string()];
+    if image.registry.is_empty() {
+        return spellings;
+    }
+    let host = canonical_host(&image.registry);
+    let mut hosts = if DOCKER_HUB.contains(&host.as_str()) {
+        DOCKER_HUB.iter().map(|h| (*h).to_owned()).collect()
+    } else {
+        vec![host.clone()]
+    };
+    let with_port: Vec<String> =
+        hosts.iter().filter(|h| !h.contains(':')).map(|h| format!("{h}:443")).collect();
+    hosts.extend(with_port);
+    for path in paths(&host, &image.path) {
+        spellings.extend(hosts.iter().map(|host| format!("{host}/{path}{}", which(image))));
+    }
+    spellings
+}
+
+#[cfg(test)]
+mod tests;

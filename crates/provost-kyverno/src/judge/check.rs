@@ -1,0 +1,77 @@
+//! The checking phase: the object as it would be admitted carries digests and nothing unverified.
+
+use std::collections::BTreeSet;
+
+use super::ready::{Ready, Start, ready};
+use super::{Scope, overridden};
+use crate::extract;
+use crate::outcome::{Finding, RuleOutcome, Status};
+use crate::patch::Marks;
+use crate::policy::Policy;
+use crate::policy::spec::{Action, ApplyRules};
+use crate::rule::Rule;
+
+/// Checks an object by one policy. What images were found to be is taken from this judgement's own marks; the
+/// annotations of the object are not read (design.md).
+pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy, marks: &Marks) -> Vec<RuleOutcome> {
+    let action = overridden(policy, scope);
+    let mut outcomes = Vec::new();
+    for rule in &policy.rules {
+        let action = rule.action(policy, action);
+        let Some(outcome) = one_rule(scope, policy, rule, action, marks).await else { continue };
+        let decided = matches!(outcome.status, Status::Pass | Status::Fail);
+        outcomes.push(outcome);
+        if decided && policy.spec.apply_rules == ApplyRules::One {
+            break;
+        }
+    }
+    outcomes
+}
+
+async fn one_rule(
+    scope: &Scope<'_>,
+    policy: &Policy,
+    rule: &Rule,
+    action: Action,
+    marks: &Marks,
+) -> Option<RuleOutcome> {
+    match ready(scope, policy, rule, action).await {
+        Start::Work(ready) => Some(judged(&ready, policy, rule, action, marks)),
+        Start::Nothing(_) => None,
+        Start::Done(outcome) => Some(outcome),
+    }
+}
+
+fn judged(ready: &Ready<'_>, policy: &Policy, rule: &Rule, action: Action, marks: &Marks) -> RuleOutcome {
+    let outcome = |image, status, finding| RuleOutcome {
+        rule: rule.name.clone(),
+        image,
+        status,
+        finding,
+        action,
+        tells: false,
+    };
+    let key = policy.key();
+    let mut passed = false;
+    let mut skipped = BTreeSet::new();
+    for entry in &ready.entries {
+        for image in ready.images.iter().filter(|image| extract::is_about(entry, &image.info)) {
+            let name = image.info.to_string();
+            if entry.verify_digest && image.info.digest.is_empty() {
+                return outcome(Some(name), Status::Fail, Finding::DigestMissing);
+            }
+            let mark = marks.get(&key, &rule.name, &name);
+            if entry.required && mark.is_none_or(|mark| mark.worst == Status::Fail) {
+                return outcome(Some(name), Status::Fail, Finding::Unverified);
+            }
+            match mark {
+                Some(mark) if mark.last == Status::Skip => {
+                    skipped.insert(name);
+                }
+                _ => passed = true,
+            }
+        }
+    }
+    let status = if !passed && !skipped.is_empty() { Status::Skip } else { Status::Pass };
+    outcome(None, status, Finding::Checked(skipped.into_iter().collect()))
+}

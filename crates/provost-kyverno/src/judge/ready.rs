@@ -1,0 +1,143 @@
+//! From a rule to work: whether it is about the object, its images, its variables, its entries.
+
+use crate::conditions::{self, Judged};
+use crate::context::RuleContext;
+use crate::extract::{self, Image};
+use crate::judge::Scope;
+use crate::outcome::{Finding, RuleOutcome, Status};
+use crate::policy::Policy;
+use crate::policy::spec::{Action, Entry};
+use crate::rule::Rule;
+
+/// A rule that has work to do.
+pub(crate) struct Ready<'a> {
+    /// Its variables.
+    pub(crate) context: RuleContext<'a>,
+    /// Its entries, substituted.
+    pub(crate) entries: Vec<Entry>,
+    /// The images that some entry is about, sorted.
+    pub(crate) images: Vec<Image>,
+}
+
+/// What comes of a rule before any image is verified.
+pub(crate) enum Start<'a> {
+    /// It has work to do.
+    Work(Box<Ready<'a>>),
+    /// It is not about this object; these images escape it only for their digest.
+    Nothing(Vec<String>),
+    /// It has its result already.
+    Done(RuleOutcome),
+}
+
+/// Gets a rule ready, in Kyverno's order: match, images, context, preconditions, exceptions, substitution.
+pub(crate) async fn ready<'a>(scope: &Scope<'a>, policy: &Policy, rule: &Rule, action: Action) -> Start<'a> {
+    let done = |status, finding| {
+        let (rule, image) = (rule.name.clone(), None);
+        Start::Done(RuleOutcome { rule, image, status, finding, action, tells: false })
+    };
+    match crate::select::selects(policy, rule, scope.request, scope.facts) {
+        Ok(true) => {}
+        Ok(false) => return Start::Nothing(Vec::new()),
+        Err(error) => return done(Status::Error, Finding::Selection(error)),
+    }
+    let environment = scope.world.environment();
+    let kind = &scope.request.kind.kind;
+    let all = match extract::images(&scope.request.object, kind, &rule.extractors, &environment) {
+        Ok(all) => all,
+        Err(bad) => {
+            return Start::Done(RuleOutcome {
+                rule: rule.name.clone(),
+                image: Some(bad.image),
+                status: Status::Fail,
+                finding: Finding::BadImage { pointer: bad.pointer, reason: bad.reason },
+                action,
+                tells: false,
+            });
+        }
+    };
+    let about = |image: &&Image| rule.entries.iter().any(|entry| extract::is_about(entry, &image.info));
+    let mut images: Vec<Image> = all.iter().filter(about).cloned().collect();
+    if images.is_empty() {
+        return Start::Nothing(missed(policy, rule, &all));
+    }
+    images.sort_by(|a, b| (a.info.to_string(), &a.pointer).cmp(&(b.info.to_string(), &b.pointer)));
+    let mut context = RuleContext::new(scope, policy, rule, &all);
+    if let Some(preconditions) = &rule.preconditions {
+        if let Err(finding) = context.load(scope, &[preconditions]).await {
+            return done(Status::Error, finding);
+        }
+        match conditions::of_rule(&context, preconditions) {
+            Ok(Judged::Holds) => {}
+            Ok(Judged::Fails(messages)) => return done(Status::Skip, Finding::Preconditions(messages)),
+            Err(error) => return done(Status::Error, Finding::PreconditionsUnresolved(error)),
+        }
+    }
+    match excepted(scope, policy, rule, &mut context).await {
+        Ok(names) if names.is_empty() => {}
+        Ok(names) => return done(Status::Skip, Finding::Excepted(names)),
+        Err(finding) => return done(Status::Error, finding),
+    }
+    // Everything that will be expanded later is loaded now: what follows asks the cluster for keys alone.
+    let later: Vec<_> = rule.later_conditions().collect();
+    let all_of_it: Vec<_> = rule.template.iter().chain(later).collect();
+    if let Err(finding) = context.load(scope, &all_of_it).await {
+        return done(Status::Error, finding);
+    }
+    let entries = match &rule.template {
+        None => rule.entries.clone(),
+        Some(template) => {
+            let substituted = match context.substituted(template) {
+                Ok(substituted) => substituted,
+                Err(error) => return done(Status::Error, Finding::VariablesUnresolved(error)),
+            };
+            match rule.entries_from(&substituted) {
+                Ok(entries) => entries,
+                Err(cause) => {
+                    let error = crate::message::refusal::cause(&cause);
+                    return done(Status::Error, Finding::VariablesUnresolved(error));
+                }
+            }
+        }
+    };
+    Start::Work(Box::new(Ready { context, entries, images }))
+}
+
+/// The exceptions that take the object out of a rule.
+async fn excepted(
+    scope: &Scope<'_>,
+    policy: &Policy,
+    rule: &Rule,
+    context: &mut RuleContext<'_>,
+) -> Result<Vec<String>, Finding> {
+    let mut names = Vec::new();
+    for exception in scope.exceptions {
+        let covers = exception.covers(policy, &rule.name, scope.request, scope.facts);
+        if !covers.map_err(Finding::Selection)? {
+            continue;
+        }
+        if let Some(wanted) = &exception.spec.conditions {
+            context.load(scope, &[wanted]).await?;
+            match conditions::of_rule(context, wanted) {
+                Ok(Judged::Holds) => {}
+                Ok(Judged::Fails(_)) => continue,
+                Err(error) => return Err(Finding::PreconditionsUnresolved(error)),
+            }
+        }
+        names.push(exception.key());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn missed(policy: &Policy, rule: &Rule, images: &[Image]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for image in images {
+        for pattern in rule.entries.iter().filter_map(|e| extract::missed_for_its_digest(e, &image.info)) {
+            notes.push(format!(
+                "policy {}.{}: the pattern {pattern} does not match {}, because the image carries a digest; it is not verified",
+                policy.name, rule.name, image.info
+            ));
+        }
+    }
+    notes
+}

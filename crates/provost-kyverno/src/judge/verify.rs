@@ -1,0 +1,286 @@
+//! The verifying phase: every entry of every rule over every image it is about.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use super::locate::{self, Located};
+use super::ready::{Ready, Start, ready};
+use super::{Scope, overridden};
+use crate::attestations::{self, Named, Work};
+use crate::attestors::{self, Place};
+use crate::conditions;
+use crate::context::ImageContext;
+use crate::extract::{self, Image};
+use crate::outcome::{
+    AttestationCause, AttestationFailure, AttestorCause, AttestorFailure, Finding, RuleOutcome, Status,
+};
+use crate::patch::{self, Marks};
+use crate::policy::Policy;
+use crate::policy::spec::{Action, ApplyRules, Entry};
+use crate::rule::Rule;
+use provost_verify::Unchecked;
+
+/// An image to be pinned, and how it is called before and after.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pinned {
+    pub(crate) pin: patch::Pin,
+    pub(crate) old: String,
+    pub(crate) new: String,
+}
+
+/// What verifying by one policy found.
+#[derive(Debug, Default)]
+pub(crate) struct Verified {
+    pub(crate) outcomes: Vec<RuleOutcome>,
+    pub(crate) marks: Marks,
+    pub(crate) pins: Vec<Pinned>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Verifies an object's images by one policy.
+pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy) -> Verified {
+    let action = overridden(policy, scope);
+    let rules = join_all(policy.rules.iter().map(|rule| {
+        let action = rule.action(policy, action);
+        one_rule(scope, policy, rule, action)
+    }))
+    .await;
+    let mut all = Verified::default();
+    for mut found in rules {
+        let decided = found.outcomes.iter().any(|o| matches!(o.status, Status::Pass | Status::Fail));
+        all.outcomes.append(&mut found.outcomes);
+        all.pins.append(&mut found.pins);
+        all.notes.append(&mut found.notes);
+        all.marks.merge(found.marks);
+        if decided && policy.spec.apply_rules == ApplyRules::One {
+            break;
+        }
+    }
+    all
+}
+
+async fn one_rule(scope: &Scope<'_>, policy: &Policy, rule: &Rule, action: Action) -> Verified {
+    let ready = match ready(scope, policy, rule, action).await {
+        Start::Work(ready) => ready,
+        Start::Nothing(notes) => return Verified { notes, ..Verified::default() },
+        Start::Done(outcome) => return Verified { outcomes: vec![outcome], ..Verified::default() },
+    };
+    // Containers often share an image: it is verified once and its result given to each.
+    let mut by_name: BTreeMap<String, Vec<&Image>> = BTreeMap::new();
+    for image in &ready.images {
+        by_name.entry(image.info.to_string()).or_default().push(image);
+    }
+    let names: Vec<(&String, &Vec<&Image>)> = by_name.iter().collect();
+    let judged = join_all(names.iter().filter_map(|(_, images)| images.first()).map(|image| {
+        let ready = &ready;
+        async move {
+            let ready: &Ready<'_> = ready;
+            let entries = ready.entries.iter().map(|entry| one_entry(scope, policy, ready, entry, image));
+            let mut entries = join_all(entries).await;
+            deny_across(ready, image, &mut entries);
+            entries
+        }
+    }))
+    .await;
+    let mut found = Verified::default();
+    let policy_key = policy.key();
+    for entry in 0..ready.entries.len() {
+        for ((name, images), results) in names.iter().zip(&judged) {
+            let Some(result) = results.get(entry) else { continue };
+            for image in *images {
+                for (status, finding) in &result.findings {
+                    found.outcomes.push(RuleOutcome {
+                        rule: rule.name.clone(),
+                        image: Some((*name).clone()),
+                        status: *status,
+                        finding: finding.clone(),
+                        action,
+                        tells: result.tells,
+                    });
+                }
+                if let Some(digest) = &result.pin {
+                    found.pins.push(Pinned {
+                        pin: patch::Pin {
+                            pointer: image.pointer.clone(),
+                            image: format!("{}@{digest}", image.info.reference_with_tag),
+                        },
+                        old: (*name).clone(),
+                        new: format!("{}@{digest}", image.info.repository()),
+                    });
+                }
+            }
+            if let Some(mark) = result.mark {
+                found.marks.set(&policy_key, &rule.name, name, mark);
+            }
+            found.notes.extend(result.notes.iter().cloned());
+        }
+    }
+    found
+}
+
+/// What one entry makes of one image.
+#[derive(Default)]
+struct EntryResult {
+    findings: Vec<(Status, Finding)>,
+    tells: bool,
+    mark: Option<Status>,
+    pin: Option<String>,
+    notes: Vec<String>,
+    named: Named,
+}
+
+async fn one_entry(
+    scope: &Scope<'_>,
+    policy: &Policy,
+    ready: &Ready<'_>,
+    entry: &Entry,
+    image: &Image,
+) -> EntryResult {
+    let mut result = EntryResult::default();
+    let asks = !entry.attestors.is_empty() || !entry.attestations.is_empty();
+    let passed = || Finding::Passed { policy: policy.name.clone() };
+    if !extract::is_about(entry, &image.info) {
+        if asks {
+            result.findings.push((Status::Skip, passed()));
+            result.mark = Some(Status::Skip);
+        }
+        return result;
+    }
+    let skipped = extract::is_skipped(entry, &image.info);
+    if asks && skipped {
+        result.findings.push((Status::Skip, passed()));
+        result.tells = true;
+        result.mark = Some(Status::Skip);
+    }
+    let verifies = asks && !skipped;
+    let pins = entry.mutate_digest && image.info.digest.is_empty();
+    if !verifies && !pins {
+        return result;
+    }
+    let located = match locate::access(scope, entry).await {
+        Ok((access, notes)) => {
+            result.notes.extend(notes);
+            locate::locate(scope, &access, image).await
+        }
+        Err(finding) => Err(finding),
+    };
+    let located = match located {
+        Ok(located) => located,
+        Err(finding) => {
+            // An unreadable name is the image's fault; everything else here is our own side's.
+            let status = match finding {
+                Finding::DigestUnresolved(_) => Status::Fail,
+                _ => Status::Error,
+            };
+            result.mark = asks.then_some(Status::Fail);
+            result.findings.push((status, finding));
+            return result;
+        }
+    };
+    if verifies {
+        let (status, finding) = match verified(scope, ready, entry, image, &located).await {
+            Ok((finding, named)) => {
+                result.named = named;
+                (Status::Pass, finding)
+            }
+            Err(finding) if is_unsupported(&finding) => (Status::Error, finding),
+            Err(finding) => (Status::Fail, finding),
+        };
+        result.mark = Some(status);
+        result.findings.push((status, finding));
+    }
+    if pins {
+        match &located.digest {
+            Ok(digest) => {
+                result.pin = Some(digest.to_string());
+                if !asks {
+                    result.findings.push((Status::Pass, Finding::Pinned));
+                }
+            }
+            Err(error) => result.findings.push((Status::Error, Finding::DigestUnresolved(error.clone()))),
+        }
+    }
+    result
+}
+
+fn is_unsupported(finding: &Finding) -> bool {
+    finding.unsupported().is_some()
+}
+
+async fn verified(
+    scope: &Scope<'_>,
+    ready: &Ready<'_>,
+    entry: &Entry,
+    image: &Image,
+    located: &Located,
+) -> Result<(Finding, Named), Finding> {
+    let digest = match &located.digest {
+        Ok(digest) => digest,
+        Err(error) if entry.attestors.is_empty() => {
+            let cause = match error.is_not_found() {
+                true => AttestationCause::ImageMissing,
+                false => AttestationCause::Unchecked(Unchecked::Store(error.clone())),
+            };
+            let required = entry
+                .attestations
+                .first()
+                .and_then(|a| a.attestors.first())
+                .map_or(1, |set| set.required(set.entries.len()));
+            let failures = vec![AttestationFailure { path: None, cause }];
+            return Err(Finding::AttestationsMissing { verified: 0, required, failures });
+        }
+        Err(error) => {
+            let cause = match error.is_not_found() {
+                true => AttestorCause::ImageMissing(error.clone()),
+                false => AttestorCause::Unchecked(Unchecked::Store(error.clone())),
+            };
+            let path = ".attestors[0].entries[0].keys".to_owned();
+            return Err(Finding::SignaturesMissing(vec![AttestorFailure { path, cause }]));
+        }
+    };
+    let place = Place { store: located.store.as_ref(), repository: &located.repository, digest };
+    let context = ImageContext { rule: &ready.context, image: extract::info_view(image) };
+    let work = Work { cluster: scope.cluster, context: &context, entry, place };
+    let signatures = async {
+        match entry.attestors.is_empty() {
+            true => Ok(()),
+            false => attestors::check(scope.cluster, entry, place).await,
+        }
+    };
+    let (signatures, attested) = futures_util::future::join(signatures, attestations::check(work)).await;
+    signatures?;
+    let named = attested?;
+    let finding = match entry.attestations.is_empty() {
+        true => Finding::Signatures,
+        false => Finding::Attestations,
+    };
+    Ok((finding, named))
+}
+
+/// The rule's checks across attestations, with the names that all entries of the rule have bound for this image.
+fn deny_across(ready: &Ready<'_>, image: &Image, results: &mut [EntryResult]) {
+    let context = ImageContext { rule: &ready.context, image: extract::info_view(image) };
+    let named: Named = results.iter().flat_map(|result| result.named.iter().cloned()).collect();
+    for (entry, result) in ready.entries.iter().zip(results.iter_mut()) {
+        let Some(validate) = &entry.validate else { continue };
+        let Some(deny) = &validate.deny else { continue };
+        let attested = |(status, finding): &(Status, Finding)| {
+            *status == Status::Pass && *finding == Finding::Attestations
+        };
+        let Some(at) = result.findings.iter().position(attested) else { continue };
+        let (status, finding) = match conditions::of_deny(&context, &named, &deny.conditions) {
+            Ok(None) => (Status::Pass, Finding::Validated),
+            Ok(Some(said)) => {
+                let own = Some(validate.message.clone()).filter(|message| !message.is_empty());
+                let messages = own.into_iter().chain(said.into_iter().filter(|m| !m.is_empty())).collect();
+                (Status::Fail, Finding::Denied { messages })
+            }
+            Err(error) => (Status::Fail, Finding::DenyUnresolved(error)),
+        };
+        result.mark = Some(status);
+        if let Some(place) = result.findings.get_mut(at) {
+            *place = (status, finding);
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! What a judgement finds, as data; the words are made in [`crate::message`].
+
+use provost_keys::KeyError;
+use provost_registry::StoreError;
+use provost_verify::{AttestationReport, Reason, Unchecked};
+
+use crate::cluster::ClusterError;
+use crate::policy::{Action, FailurePolicy};
+
+/// Kyverno's five results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// What must hold, holds.
+    Pass,
+    /// It does not, or the registry kept us from knowing.
+    Fail,
+    /// It does not, and the policy is not scored.
+    Warn,
+    /// Something of our own side failed.
+    Error,
+    /// The rule or entry is not about this.
+    Skip,
+}
+
+impl Status {
+    /// Kyverno's word in annotations and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+/// One result of one rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleOutcome {
+    /// The rule.
+    pub rule: String,
+    /// The image it is about, where it is about one.
+    pub image: Option<String>,
+    /// The result.
+    pub status: Status,
+    /// Why.
+    pub finding: Finding,
+    /// What failing means here.
+    pub action: Action,
+    /// Whether the user is told although it is no failure.
+    pub tells: bool,
+}
+
+/// All results of one policy for one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyOutcome {
+    /// The policy's name.
+    pub name: String,
+    /// The policy's namespace; empty for a cluster policy.
+    pub namespace: String,
+    /// What a failure of our own side means.
+    pub failure_policy: FailurePolicy,
+    /// Whether a failure of this policy is only a warning in reports.
+    pub scored: bool,
+    /// What verifying the images found.
+    pub verified: Vec<RuleOutcome>,
+    /// What the check of the admitted object found.
+    pub checked: Vec<RuleOutcome>,
+}
+
+/// Why a result is what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finding {
+    /// The signatures of an image hold.
+    Signatures,
+    /// The attestations of an image hold.
+    Attestations,
+    /// The attestations hold, and so does the rule's check across them.
+    Validated,
+    /// The tag was replaced by a digest, and nothing else was asked for.
+    Pinned,
+    /// The entry is not about this image, or lets it pass.
+    Passed {
+        /// The policy.
+        policy: String,
+    },
+    /// The rule's preconditions do not hold.
+    Preconditions(Vec<String>),
+    /// Exceptions take the object out.
+    Excepted(Vec<String>),
+    /// Every image of the object carries what it must; these were skipped.
+    Checked(Vec<String>),
+    /// Not every leaf of the attestors is satisfied.
+    SignaturesMissing(Vec<AttestorFailure>),
+    /// An attestation is not there, or does not hold.
+    AttestationsMissing {
+        /// How many attestors agreed.
+        verified: usize,
+        /// How many must.
+        required: usize,
+        /// Why the others do not.
+        failures: Vec<AttestationFailure>,
+    },
+    /// An attestation without a type.
+    TypeMissing {
+        /// Where in the policy.
+        path: String,
+    },
+    /// The check across attestations denies.
+    Denied {
+        /// Its messages.
+        messages: Vec<String>,
+    },
+    /// The check across attestations could not be evaluated.
+    DenyUnresolved(String),
+    /// The image must carry a digest.
+    DigestMissing,
+    /// The image must have been verified.
+    Unverified,
+    /// The image string cannot be parsed.
+    BadImage {
+        /// Where it stands in the object.
+        pointer: String,
+        /// Why not, in Kyverno's words.
+        reason: String,
+    },
+    /// The tag could not be resolved to pin it.
+    DigestUnresolved(StoreError),
+    /// The preconditions could not be evaluated.
+    PreconditionsUnresolved(String),
+    /// Variables of the rule could not be substituted.
+    VariablesUnresolved(String),
+    /// A context entry could not be loaded.
+    Context {
+        /// The entry.
+        name: String,
+        /// Why not.
+        cause: ContextCause,
+    },
+    /// The credentials for the registry could not be read.
+    Credentials(ClusterError),
+    /// The place of the registry could not be made.
+    Stores(String),
+    /// The cluster did not say whether the rule is about this object.
+    Selection(ClusterError),
+    /// The policy uses what is not supported yet.
+    Unsupported(Construct),
+}
+
+/// What a policy may say that is not supported yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Construct {
+    /// Certificates as attestors.
+    Certificates,
+    /// Keyless identities as attestors.
+    Keyless,
+    /// Keys in key management services.
+    Kms(String),
+    /// A transparency log that must have seen the signature.
+    TransparencyLog,
+    /// A timestamp authority.
+    Timestamps,
+    /// Notation signatures.
+    Notary,
+    /// Signatures as bundles.
+    BundledSignatures,
+    /// Signatures found through the referrers API of OCI 1.1.
+    Referrers,
+    /// Credential helpers of cloud providers.
+    Provider(String),
+    /// Context entries of this kind.
+    ContextEntry(&'static str),
+}
+
+impl Construct {
+    /// The field, and what is not supported about it.
+    #[must_use]
+    pub fn described(&self) -> String {
+        match self {
+            Self::Certificates => "attestors.entries.certificates".to_owned(),
+            Self::Keyless => "attestors.entries.keyless".to_owned(),
+            Self::Kms(uri) => format!("attestors.entries.keys.kms ({uri})"),
+            Self::TransparencyLog => "attestors.entries.keys.rekor without ignoreTlog: true".to_owned(),
+            Self::Timestamps => "attestors.entries.keys.ctlog.tsaCertChain".to_owned(),
+            Self::Notary => "type: Notary".to_owned(),
+            Self::BundledSignatures => "attestors with type: SigstoreBundle".to_owned(),
+            Self::Referrers => "cosignOCI11: true".to_owned(),
+            Self::Provider(name) => format!("imageRegistryCredentials.providers: {name}"),
+            Self::ContextEntry(kind) => format!("context entries of kind {kind}"),
+        }
+    }
+}
+
+/// Why a context entry could not be loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ContextCause {
+    /// A ConfigMap could not be read.
+    ConfigMap {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Why not.
+        cause: ClusterError,
+    },
+    /// An expression or substitution failed.
+    Expression(String),
+    /// The entry holds more than all of them may.
+    TooLarge {
+        /// The bytes there are.
+        found: usize,
+        /// The bytes there may be.
+        limit: usize,
+    },
+}
+
+/// A leaf of the attestors that is not satisfied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttestorFailure {
+    /// Where in the policy: `.attestors[0].entries[1].keys`.
+    pub path: String,
+    /// Why not.
+    pub cause: AttestorCause,
+}
+
+/// Why a leaf of the attestors is not satisfied.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttestorCause {
+    /// Its key cannot be used.
+    Key(KeyFault),
+    /// The image's tag is not there.
+    ImageMissing(StoreError),
+    /// There are no signatures.
+    NoSignatures,
+    /// None of the signatures is the key's, and why each is not.
+    NoMatch(Vec<Reason>),
+    /// The key signed, but with other annotations.
+    Annotations,
+    /// It could not be found out.
+    Unchecked(Unchecked),
+    /// It is of a kind that is not supported yet.
+    Unsupported(Construct),
+}
+
+/// An attestation that is not there or does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttestationFailure {
+    /// Where in the policy, for what Kyverno names a place for.
+    pub path: Option<String>,
+    /// Why not.
+    pub cause: AttestationCause,
+}
+
+/// Why an attestation is not there or does not hold.
+#[derive(Clone, Debug)]
+pub enum AttestationCause {
+    /// The attestor's key cannot be used.
+    Key(KeyFault),
+    /// The image is not there.
+    ImageMissing,
+    /// None of the attestations is the attestor's, and why each is not.
+    NoMatch(Box<AttestationReport>),
+    /// None of the bundles is the attestor's.
+    NoBundle,
+    /// A trusted key signed this and its form is refused (security.md 1).
+    Refused(Reason),
+    /// None of the statements has an object for a predicate.
+    NoPredicate,
+    /// None of the statements has the type.
+    OtherTypes {
+        /// The type wanted.
+        wanted: String,
+    },
+    /// A predicate of the type is no object.
+    NotAnObject,
+    /// The conditions do not hold.
+    Conditions {
+        /// The predicate type.
+        kind: String,
+        /// The messages of the conditions that do not.
+        messages: Vec<String>,
+    },
+    /// The conditions could not be evaluated.
+    ConditionsUnresolved(String),
+    /// It could not be found out.
+    Unchecked(Unchecked),
+    /// It is of a kind that is not supported yet.
+    Unsupported(Construct),
+}
+
+impl PartialEq for AttestationCause {
+    /// Reports are compared by their reasons: what did not count has no other content.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Key(a), Self::Key(b)) => a == b,
+            (Self::NoMatch(a), Self::NoMatch(b)) => a.reasons().eq(b.reasons()),
+            (Self::Refused(a), Self::Refused(b)) => a == b,
+            (Self::OtherTypes { wanted: a }, Self::OtherTypes { wanted: b }) => a == b,
+            (Self::Conditions { kind: a, messages: m }, Self::Conditions { kind: b, messages: n }) => {
+                a == b && m == n
+            }
+            (Self::ConditionsUnresolved(a), Self::ConditionsUnresolved(b)) => a == b,
+            (Self::Unchecked(a), Self::Unchecked(b)) => a == b,
+            (Self::Unsupported(a), Self::Unsupported(b)) => a == b,
+            (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        }
+    }
+}
+
+/// Why a key of a policy cannot be used.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyFault {
+    /// The PEM text holds no key.
+    Pem(KeyError),
+    /// The Secret could not be read.
+    Secret {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Why not.
+        cause: ClusterError,
+    },
+    /// The Secret holds no `cosign.pub`.
+    SecretWithoutKey {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The text names something that a policy may not open (security.md 23).
+    NotOpened {
+        /// The text.
+        text: String,
+    },
+}
+
+impl Finding {
+    /// Whether this is a construct that is not supported: it denies where the action is Enforce and only there
+    /// (security.md 10).
+    #[must_use]
+    pub fn unsupported(&self) -> Option<&Construct> {
+        match self {
+            Self::Unsupported(construct) => Some(construct),
+            Self::SignaturesMissing(failures) => failures.iter().find_map(|f| match &f.cause {
+                AttestorCause::Unsupported(construct) => Some(construct),
+                _ => None,
+            }),
+            Self::AttestationsMissing { failures, .. } => failures.iter().find_map(|f| match &f.cause {
+                AttestationCause::Unsupported(construct) => Some(construct),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl PolicyOutcome {
+    /// Whether one of these results keeps the object out. `errors_deny`: some policy judged has failurePolicy Fail,
+    /// which in Kyverno makes the errors of all of them deny.
+    #[must_use]
+    pub fn denies(outcomes: &[RuleOutcome], errors_deny: bool) -> bool {
+        outcomes.iter().any(|outcome| match (outcome.status, outcome.finding.unsupported()) {
+            (Status::Fail, _) => outcome.action == Action::Enforce,
+            (Status::Error, Some(_)) => outcome.action == Action::Enforce,
+            (Status::Error, None) => errors_deny,
+            _ => false,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! Policies: reading them, refusing what Kyverno refuses to store, and the rules that come out.
+
+pub mod load;
+pub mod schema;
+pub mod spec;
+pub mod validate;
+pub mod variables;
+
+use std::collections::BTreeMap;
+
+use crate::rule::Rule;
+pub use load::{Documents, load};
+pub use spec::{Action, ApplyRules, FailurePolicy, Spec};
+pub use validate::Refusal;
+
+/// Whether a policy is the cluster's or one namespace's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PolicyKind {
+    /// `ClusterPolicy`.
+    Cluster,
+    /// `Policy`, which reaches only its own namespace (security.md 23).
+    Namespaced,
+}
+
+impl PolicyKind {
+    /// The kind's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "ClusterPolicy",
+            Self::Namespaced => "Policy",
+        }
+    }
+}
+
+/// A policy that may be judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Whose it is.
+    pub kind: PolicyKind,
+    /// Its name.
+    pub name: String,
+    /// Its namespace; empty for a cluster policy.
+    pub namespace: String,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Its settings.
+    pub spec: Spec,
+    /// Its verifyImages rules, those made for pod controllers included.
+    pub rules: Vec<Rule>,
+    /// The names of rules of other kinds, which are left to Kyverno.
+    pub other_rules: Vec<String>,
+    /// How many rules Kyverno counts, those made for pod controllers included.
+    pub rule_count: usize,
+    /// What whoever stores it should be told.
+    pub warnings: Vec<Warning>,
+}
+
+impl Policy {
+    /// `namespace/name`, with an empty namespace for cluster policies, as Kyverno keys its annotation.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
+    /// Whether any entry asks for digests or verified images, so that Kyverno checks its rules once more.
+    #[must_use]
+    pub fn checks(&self) -> bool {
+        self.rules.iter().any(Rule::checks)
+    }
+}
+
+/// Something about a policy that does not stop it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// The kind itself is on its way out.
+    KindDeprecated(PolicyKind),
+    /// `predicateType` was used for `type`.
+    PredicateTypeDeprecated(String),
+    /// An operator that should not be used any more, and what to use.
+    OperatorDeprecated(&'static str, &'static [&'static str]),
+    /// A field outside the verifyImages rules that nobody knows.
+    UnknownField(String),
+    /// A rule of another kind, which is left to Kyverno.
+    OtherRule(String),
+}

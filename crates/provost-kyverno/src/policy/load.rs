@@ -1,0 +1,185 @@
+//! From documents to policies and exceptions.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::schema::{Fault, Problem, fault_of_rule, unknown_in_spec};
+use super::spec::{Action, Spec};
+use super::validate::{self, Cause, Refusal};
+use super::{Policy, PolicyKind, Warning};
+use crate::autogen;
+use crate::exception::Exception;
+use crate::rule::Rule;
+
+/// What the documents of some files hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Documents {
+    /// Policies that may be judged by, in order.
+    pub policies: Vec<Policy>,
+    /// Policies that are refused.
+    pub refused: Vec<Refusal>,
+    /// Exceptions.
+    pub exceptions: Vec<Exception>,
+    /// The kinds of documents that are neither.
+    pub others: Vec<String>,
+}
+
+/// Reads policies and exceptions out of the documents of a file.
+#[must_use]
+pub fn load(file: &str, documents: &[Value]) -> Documents {
+    let mut found = Documents::default();
+    for document in documents {
+        let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
+        let ours = text("apiVersion").starts_with("kyverno.io/");
+        let kind = match text("kind") {
+            "ClusterPolicy" if ours => PolicyKind::Cluster,
+            "Policy" if ours => PolicyKind::Namespaced,
+            "PolicyException" if ours => {
+                match Exception::read(file, document) {
+                    Ok(exception) => found.exceptions.push(exception),
+                    Err(refusal) => found.refused.push(*refusal),
+                }
+                continue;
+            }
+            other => {
+                found.others.push(other.to_owned());
+                continue;
+            }
+        };
+        match policy(kind, document) {
+            Ok(policy) => found.policies.push(policy),
+            Err((rule_count, cause)) => {
+                let name = document.pointer("/metadata/name").and_then(Value::as_str);
+                let name = name.unwrap_or_default().to_owned();
+                found.refused.push(Refusal { file: file.to_owned(), kind, name, rule_count, cause });
+            }
+        }
+    }
+    found
+}
+
+/// A typed part of a document.
+///
+/// # Errors
+/// When the part has another form.
+pub(crate) fn part<T: DeserializeOwned>(value: &Value, path: &str) -> Result<T, Cause> {
+    serde_json::from_value(value.clone())
+        .map_err(|e| Cause::Unreadable { path: path.to_owned(), reason: e.to_string() })
+}
+
+type Counted<T> = Result<T, (usize, Cause)>;
+
+fn policy(kind: PolicyKind, document: &Value) -> Counted<Policy> {
+    let uncounted = |cause| (0, cause);
+    let metadata = document.get("metadata").cloned().unwrap_or_default();
+    let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let annotations: BTreeMap<String, String> = match metadata.get("annotations") {
+        None | Some(Value::Null) => BTreeMap::new(),
+        Some(found) => part(found, "metadata.annotations").map_err(uncounted)?,
+    };
+    let mut raw = document.get("spec").cloned().unwrap_or_default();
+    drop_nulls(&mut raw);
+    let mut rules = match raw.get_mut("rules").map(Value::take) {
+        Some(Value::Array(rules)) => rules,
+        None => Vec::new(),
+        Some(_) => {
+            let problem = Problem::Type { expected: "array", found: "object" };
+            return Err((0, Cause::Schema(Fault { path: "spec.rules".into(), problem })));
+        }
+    };
+    let mut warnings = vec![Warning::KindDeprecated(kind)];
+    for (index, rule) in rules.iter_mut().enumerate() {
+        let path = format!("spec.rules[{index}]");
+        match fault_of_rule(rule, &path) {
+            Some(Fault { path, problem: Problem::Unknown { .. } }) if !verifies(rule) => {
+                warnings.push(Warning::UnknownField(path));
+            }
+            Some(fault) => return Err((0, Cause::Schema(fault))),
+            None => {}
+        }
+    }
+    let spec: Spec = part(&raw, "spec").map_err(uncounted)?;
+    let generated = autogen::rules(&annotations, &rules);
+    let rule_count = generated.len();
+    let counted = |cause| (rule_count, cause);
+    let name = text("name");
+    validate::spec(&name, &annotations, &spec).map_err(counted)?;
+    validate::names(&rules).map_err(counted)?;
+    warnings.extend(unknown_in_spec(&raw).map(Warning::UnknownField));
+    let mut audit = spec.action() == Action::Audit;
+    let mut other_rules = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        let path = format!("spec.rules[{index}]");
+        validate::operations(rule, &path).map_err(counted)?;
+        if !verifies(rule) {
+            let name = rule.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            warnings.push(Warning::OtherRule(name.clone()));
+            other_rules.push(name);
+            continue;
+        }
+        warnings.extend(check_rule(kind, &spec, rule, &path, &mut audit).map_err(counted)?);
+    }
+    let rules: Result<Vec<Rule>, Cause> =
+        generated.iter().filter(|rule| verifies(rule)).map(Rule::read).collect();
+    Ok(Policy {
+        kind,
+        name,
+        namespace: if kind == PolicyKind::Namespaced { text("namespace") } else { String::new() },
+        annotations,
+        spec,
+        rules: rules.map_err(counted)?,
+        other_rules,
+        rule_count,
+        warnings,
+    })
+}
+
+fn check_rule(
+    kind: PolicyKind,
+    spec: &Spec,
+    rule: &Value,
+    path: &str,
+    audit: &mut bool,
+) -> Result<Vec<Warning>, Cause> {
+    let typed = Rule::read(rule)?;
+    validate::matching(&typed.matching, typed.exclude.as_ref(), path)?;
+    let raw = rule.get("verifyImages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    for (index, (entry, raw)) in typed.entries.iter().zip(raw).enumerate() {
+        validate::entry(entry, raw, &format!("{path}.verifyImages[{index}]"), audit)?;
+    }
+    validate::extractors(rule, &typed.entries)?;
+    validate::services(kind, rule, path)?;
+    validate::rule_variables(rule, spec.background.unwrap_or(true))?;
+    Ok(validate::warnings(&typed.entries, rule))
+}
+
+fn verifies(rule: &Value) -> bool {
+    rule.get("verifyImages").and_then(Value::as_array).is_some_and(|entries| !entries.is_empty())
+}
+
+/// Drops fields that are null, as the API server does for fields that may not be; the values of conditions and
+/// variables stay, since there null means something.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let free = |name: &str| matches!(name, "value" | "key" | "default");
+            let nulls: Vec<String> = null_fields(fields).filter(|name| !free(name)).cloned().collect();
+            for name in nulls {
+                fields.remove(&name);
+            }
+            for (name, inner) in fields.iter_mut() {
+                if !free(name) {
+                    drop_nulls(inner);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
+}
+
+fn null_fields(fields: &Map<String, Value>) -> impl Iterator<Item = &String> {
+    fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name)
+}

@@ -1,0 +1,190 @@
+//! What is judged: an object and the request that brings it.
+
+use serde_json::{Map, Value, json};
+
+use crate::cluster::User;
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// An object is made.
+    Create,
+    /// An object is changed.
+    Update,
+    /// An object is removed.
+    Delete,
+    /// A subresource is connected to.
+    Connect,
+}
+
+impl Operation {
+    /// The API server's word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+
+    /// The operation of the API server's word.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Create, Self::Update, Self::Delete, Self::Connect].into_iter().find(|o| o.name() == name)
+    }
+}
+
+/// What an object is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kind {
+    /// The API group; empty for the core.
+    pub group: String,
+    /// The version.
+    pub version: String,
+    /// The kind.
+    pub kind: String,
+}
+
+impl Kind {
+    /// The kind an object states.
+    #[must_use]
+    pub fn of(object: &Value) -> Self {
+        let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        Self { group: group.to_owned(), version: version.to_owned(), kind: text("kind").to_owned() }
+    }
+}
+
+/// A request for admission, or an object of a file in the form of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The API server's identifier; empty for files.
+    pub uid: String,
+    /// What it does.
+    pub operation: Operation,
+    /// What the object is.
+    pub kind: Kind,
+    /// The subresource, empty for the object itself.
+    pub subresource: String,
+    /// The object's name; empty where the API server will make one.
+    pub name: String,
+    /// The object's namespace; empty for cluster-wide ones.
+    pub namespace: String,
+    /// The new object; null on DELETE.
+    pub object: Value,
+    /// The object as it was; null on CREATE.
+    pub old_object: Value,
+    /// Who asks; absent for files without a user.
+    pub user: Option<User>,
+    /// The request as policies see it under `request`.
+    pub view: Map<String, Value>,
+}
+
+/// Why a line is no request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// It has no `request`, or that is no object.
+    #[error("request: expected an object with the AdmissionReview's request, found none")]
+    Missing,
+    /// Its operation is none.
+    #[error("request.operation: expected CREATE, UPDATE, DELETE or CONNECT, found {0:?}")]
+    Operation(String),
+}
+
+impl Request {
+    /// The request of an `AdmissionReview`.
+    ///
+    /// # Errors
+    /// When there is none in it, or its operation is unknown.
+    pub fn of_review(review: &Value) -> Result<Self, RequestError> {
+        let request = review.get("request").and_then(Value::as_object).ok_or(RequestError::Missing)?;
+        let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let operation =
+            Operation::named(&text("operation")).ok_or_else(|| RequestError::Operation(text("operation")))?;
+        let part = |name: &str, field: &str| {
+            let part = request.get(name).and_then(|part| part.get(field));
+            part.and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let user = request.get("userInfo").map(|info| User {
+            name: info.get("username").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            groups: info
+                .get("groups")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|group| group.as_str().map(str::to_owned))
+                .collect(),
+        });
+        let whole = |name: &str| request.get(name).cloned().unwrap_or_default();
+        Ok(Self {
+            uid: text("uid"),
+            operation,
+            kind: Kind {
+                group: part("kind", "group"),
+                version: part("kind", "version"),
+                kind: part("kind", "kind"),
+            },
+            subresource: text("subResource"),
+            name: text("name"),
+            namespace: text("namespace"),
+            object: whole("object"),
+            old_object: whole("oldObject"),
+            user,
+            view: request.clone(),
+        })
+    }
+
+    /// The creation of an object of a file, by nobody in particular.
+    #[must_use]
+    pub fn of_object(object: &Value) -> Self {
+        let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let kind = Kind::of(object);
+        let namespace = match text("/metadata/namespace") {
+            named if !named.is_empty() => named,
+            _ if crate::select::is_cluster_wide(&kind) => String::new(),
+            _ => "default".to_owned(),
+        };
+        let view = json!({
+            "kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+            "operation": Operation::Create.name(),
+            "name": text("/metadata/name"),
+            "namespace": namespace,
+            "object": object,
+        });
+        Self {
+            uid: String::new(),
+            operation: Operation::Create,
+            name: text("/metadata/name"),
+            namespace,
+            kind,
+            subresource: String::new(),
+            object: object.clone(),
+            old_object: Value::Null,
+            user: None,
+            view: view.as_object().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// The object the request is about: the new one, or on DELETE the old one.
+    #[must_use]
+    pub fn subject(&self) -> &Value {
+        if self.operation == Operation::Delete { &self.old_object } else { &self.object }
+    }
+
+    /// The name to show: the object's, for which the API server has made one where the request has none.
+    #[must_use]
+    pub fn object_name(&self) -> &str {
+        let given = self.subject().pointer("/metadata/name").and_then(Value::as_str);
+        given.filter(|name| !name.is_empty()).unwrap_or(&self.name)
+    }
+
+    /// The same request with another object, as the validating phase sees it.
+    #[must_use]
+    pub fn with_object(&self, object: Value) -> Self {
+        let mut view = self.view.clone();
+        view.insert("object".to_owned(), object.clone());
+        Self { object, view, ..self.clone() }
+    }
+}

@@ -1,0 +1,127 @@
+//! One verifyImages rule, and what substitution leaves of its entries.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::policy::load::part;
+use crate::policy::spec::{Action, ContextEntry, Entry, Extractor, MatchBlock};
+use crate::policy::validate::{Cause, strip_conditions};
+use crate::policy::{Policy, variables};
+
+/// A rule, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Its name; those made for pod controllers begin with `autogen-`.
+    pub name: String,
+    /// Which objects it is about.
+    pub matching: MatchBlock,
+    /// Which of them it is not.
+    pub exclude: Option<MatchBlock>,
+    /// What must hold for it to run.
+    pub preconditions: Option<Value>,
+    /// The variables it makes.
+    pub context: Vec<ContextEntry>,
+    /// Where the images of a kind stand, in place of the places everybody knows.
+    pub extractors: BTreeMap<String, Vec<Extractor>>,
+    /// What must hold of images, before substitution.
+    pub entries: Vec<Entry>,
+    /// The entries as they were written, conditions taken out, where they hold variables.
+    pub template: Option<Value>,
+}
+
+impl Rule {
+    /// Reads a rule that has fitted the schema.
+    ///
+    /// # Errors
+    /// When a part of it has another form.
+    pub fn read(rule: &Value) -> Result<Self, Cause> {
+        let name = rule.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let entries = rule.get("verifyImages").cloned().unwrap_or_default();
+        let mut bare = serde_json::json!({ "verifyImages": entries });
+        strip_conditions(&mut bare);
+        let optional = |field: &str| rule.get(field).filter(|value| !value.is_null());
+        Ok(Self {
+            matching: optional("match").map(|v| part(v, "match")).transpose()?.unwrap_or_default(),
+            exclude: optional("exclude").map(|v| part(v, "exclude")).transpose()?,
+            preconditions: optional("preconditions").cloned(),
+            context: optional("context").map(|v| part(v, "context")).transpose()?.unwrap_or_default(),
+            extractors: optional("imageExtractors")
+                .map(|v| part(v, "imageExtractors"))
+                .transpose()?
+                .unwrap_or_default(),
+            entries: modern(part(&entries, "verifyImages")?),
+            template: variables::has_any(&bare).then_some(bare),
+            name,
+        })
+    }
+
+    /// The entries after substitution, the conditions of the original put back.
+    ///
+    /// # Errors
+    /// When a value that came from a variable has the wrong form for its place.
+    pub fn entries_from(&self, substituted: &Value) -> Result<Vec<Entry>, Cause> {
+        let list = substituted.get("verifyImages").cloned().unwrap_or_default();
+        let mut entries: Vec<Entry> = modern(part(&list, "verifyImages")?);
+        for (entry, original) in entries.iter_mut().zip(&self.entries) {
+            for (attestation, original) in entry.attestations.iter_mut().zip(&original.attestations) {
+                attestation.conditions.clone_from(&original.conditions);
+            }
+            if let (Some(validate), Some(original)) = (&mut entry.validate, &original.validate) {
+                validate.deny.clone_from(&original.deny);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The conditions that are expanded only when attestations are judged.
+    pub fn later_conditions(&self) -> impl Iterator<Item = &Value> {
+        let denies = self.entries.iter().filter_map(|e| e.validate.as_ref()?.deny.as_ref());
+        let attestations = self.entries.iter().flat_map(|e| &e.attestations);
+        attestations.flat_map(|a| &a.conditions).chain(denies.map(|deny| &deny.conditions))
+    }
+
+    /// Whether any entry asks for digests or verified images.
+    #[must_use]
+    pub fn checks(&self) -> bool {
+        self.entries.iter().any(|e| e.verify_digest || e.required)
+    }
+
+    /// What a failure of this rule means for objects of a namespace whose override, if any, is given.
+    #[must_use]
+    pub fn action(&self, policy: &Policy, overridden: Option<Action>) -> Action {
+        let named = || self.entries.iter().filter_map(|e| e.failure_action);
+        if named().any(|action| action == Action::Enforce) {
+            return Action::Enforce;
+        }
+        named().next().or(overridden).unwrap_or_else(|| policy.spec.action())
+    }
+}
+
+/// Turns the deprecated fields of entries into the ones that replaced them.
+fn modern(entries: Vec<Entry>) -> Vec<Entry> {
+    entries.into_iter().map(modern_entry).collect()
+}
+
+fn modern_entry(mut entry: Entry) -> Entry {
+    use crate::policy::spec::{Attestor, AttestorSet, Keys};
+    if !entry.image.is_empty() {
+        entry.image_references.push(std::mem::take(&mut entry.image));
+    }
+    let key = std::mem::take(&mut entry.key);
+    let keyless = !(entry.issuer.is_empty() && entry.subject.is_empty() && entry.roots.is_empty());
+    let attestor = if !key.is_empty() {
+        Attestor { keys: Some(Keys { public_keys: key, ..Keys::default() }), ..Attestor::default() }
+    } else if keyless {
+        let identity = serde_json::json!({
+            "issuer": std::mem::take(&mut entry.issuer),
+            "subject": std::mem::take(&mut entry.subject),
+            "roots": std::mem::take(&mut entry.roots),
+        });
+        Attestor { keyless: Some(identity), ..Attestor::default() }
+    } else {
+        return entry;
+    };
+    entry.attestors.push(AttestorSet { count: None, entries: vec![attestor] });
+    entry
+}

@@ -1,0 +1,134 @@
+//! What judging by policies needs of this machine: registries, the clock, lots, host names.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use provost_expr::environment::{Clock, Random, Resolver};
+use provost_expr::go_time::Instant;
+use provost_kyverno::{Access, Cluster, Settings, Stores, World};
+use provost_registry::{Keychain, Remote, RemoteOptions, Store};
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// The largest file read: policies and objects are far below etcd's 1.5 MiB each, and a hundred of them fit.
+pub(crate) const FILE_LIMIT: u64 = 150 * 1024 * 1024;
+
+/// This machine, as far as judging needs it.
+pub(crate) struct Surroundings {
+    registries: Registries,
+    settings: Settings,
+    machine: Machine,
+}
+
+impl Surroundings {
+    /// Registries are reached in this way; entries of policies add their Secrets and plain http.
+    pub(crate) fn new(options: RemoteOptions) -> Self {
+        Self { registries: Registries { options }, settings: Settings::default(), machine: Machine }
+    }
+
+    /// The world with this cluster in it.
+    pub(crate) fn world<'a>(&'a self, cluster: &'a dyn Cluster) -> World<'a> {
+        World {
+            cluster,
+            stores: &self.registries,
+            settings: &self.settings,
+            clock: Some(&self.machine),
+            random: Some(&self.machine),
+            resolver: Some(&self.machine),
+        }
+    }
+}
+
+struct Registries {
+    options: RemoteOptions,
+}
+
+impl Stores for Registries {
+    fn store(&self, _registry: &str, access: &Access) -> Result<Arc<dyn Store>, String> {
+        let mut keychain = Keychain::anonymous();
+        for secret in &access.secrets {
+            keychain = keychain.and_secret(&secret.name, &secret.json).map_err(|e| e.to_string())?;
+        }
+        let options = RemoteOptions {
+            allow_http: self.options.allow_http || access.allow_http,
+            keychain: keychain.then(self.options.keychain.clone()),
+            ..self.options.clone()
+        };
+        Ok(Arc::new(Remote::new(options).map_err(|e| e.to_string())?))
+    }
+}
+
+struct Machine;
+
+impl Clock for Machine {
+    fn now(&self) -> Instant {
+        let now = jiff::Zoned::now();
+        Instant {
+            seconds: now.timestamp().as_second(),
+            nanoseconds: u32::try_from(now.timestamp().subsec_nanosecond()).unwrap_or(0),
+            offset: now.offset().seconds(),
+        }
+    }
+}
+
+impl Random for Machine {
+    fn below(&self, bound: u32) -> u32 {
+        // Expressions draw names for tests and messages; the hasher's seed is random enough for those.
+        let drawn = RandomState::new().build_hasher().finish();
+        u32::try_from(drawn % u64::from(bound.max(1))).unwrap_or(0)
+    }
+}
+
+impl Resolver for Machine {
+    fn addresses(&self, host: &str) -> Option<Vec<IpAddr>> {
+        let found = (host, 0).to_socket_addrs().ok()?;
+        Some(found.map(|address| address.ip()).collect())
+    }
+}
+
+/// The documents of a file, or of standard input for `-`.
+pub(crate) fn documents(path: &Path) -> Result<Vec<Value>, Failure> {
+    use std::io::Read as _;
+    let name = path.display().to_string();
+    let mut text = String::new();
+    let read = if name == "-" {
+        std::io::stdin().lock().take(FILE_LIMIT + 1).read_to_string(&mut text)
+    } else {
+        let file = std::fs::File::open(path).map_err(|e| Failure::new(format!("{name}: {e}")))?;
+        file.take(FILE_LIMIT + 1).read_to_string(&mut text)
+    };
+    read.map_err(|e| Failure::new(format!("{name}: {e}")))?;
+    if text.len() as u64 > FILE_LIMIT {
+        return Err(Failure::new(format!("{name}: longer than {FILE_LIMIT} bytes")));
+    }
+    Ok(provost_kyverno::yaml::documents(&name, &text)?)
+}
+
+/// The documents of a file, or of all YAML and JSON files of a folder and those below it, sorted by name.
+pub(crate) fn documents_of_tree(path: &Path) -> Result<Vec<(String, Vec<Value>)>, Failure> {
+    if !path.is_dir() {
+        return Ok(vec![(path.display().to_string(), documents(path)?)]);
+    }
+    let failed = |e: std::io::Error| Failure::new(format!("{}: {e}", path.display()));
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        // A link to a folder could lead in circles.
+        let kind = entry.file_type().map_err(failed)?;
+        entries.push((entry.path(), kind.is_dir()));
+    }
+    entries.sort();
+    let mut found = Vec::new();
+    for (entry, is_folder) in entries {
+        let known = entry.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json");
+        if is_folder {
+            found.extend(documents_of_tree(&entry)?);
+        } else if known {
+            found.push((entry.display().to_string(), documents(&entry)?));
+        }
+    }
+    Ok(found)
+}
