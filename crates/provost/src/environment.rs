@@ -1,11 +1,13 @@
 //! The one place that reads environment variables.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+
+/// Asks for one variable.
+type Lookup = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 /// The variables of this process, asked by name.
 pub(crate) struct Environment {
-    lookup: Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>,
+    lookup: Lookup,
 }
 
 impl Environment {
@@ -22,15 +24,5 @@ impl Environment {
     /// A variable's raw value.
     pub(crate) fn raw(&self, name: &str) -> Option<OsString> {
         (self.lookup)(name)
-    }
-
-    /// A variable that names a file or folder; an empty one counts as unset.
-    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
-        (self.lookup)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-    }
-
-    /// A variable read as Go's `strconv.ParseBool` reads it; anything else counts as false.
-    pub(crate) fn truth(&self, name: &str) -> bool {
-        matches!(self.text(name).as_deref(), Some("1" | "t" | "T" | "true" | "TRUE" | "True"))
     }
 }

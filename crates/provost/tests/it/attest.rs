@@ -13,11 +13,21 @@ fn attested() -> (Context, crate::context::Registry, String) {
     assert_eq!(context.run(&["generate-key-pair"]).exit, 0);
     context.write("app/Dockerfile", "FROM scratch\nCOPY hello /hello\n");
     context.write("app/hello", "hello\n");
-    let built = context.run(&["image", "build", "--tag", &format!("{}/demo/app:v1", registry.address), "app"]);
+    let built =
+        context.run(&["image", "build", "--tag", &format!("{}/demo/app:v1", registry.address), "app"]);
     assert_eq!(built.exit, 0, "{built:?}");
     let image = built.stdout.trim().to_owned();
     context.write("p.json", r#"{"builder":{"id":"https://example.com/b"},"buildType":"t"}"#);
-    let attested = context.run(&["attest", "--key", "cosign.key", "--type", "slsaprovenance", "--predicate", "p.json", &image]);
+    let attested = context.run(&[
+        "attest",
+        "--key",
+        "cosign.key",
+        "--type",
+        "slsaprovenance",
+        "--predicate",
+        "p.json",
+        &image,
+    ]);
     insta::assert_snapshot!(attested.shown(&[]), @r"
     exit 0
     --- stdout
@@ -34,7 +44,16 @@ fn attested() -> (Context, crate::context::Registry, String) {
 fn policies_pass_and_fail_in_cosigns_words() {
     let (context, _registry, image) = attested();
     let verify = |policy: &str, kind: &str| {
-        let told = context.run(&["verify-attestation", "--key", "cosign.pub", "--type", kind, "--policy", policy, &image]);
+        let told = context.run(&[
+            "verify-attestation",
+            "--key",
+            "cosign.pub",
+            "--type",
+            kind,
+            "--policy",
+            policy,
+            &image,
+        ]);
         let payload = told.stdout.clone();
         told.shown(&[(&image, "IMAGE"), (payload.trim_end(), "ENVELOPE")])
     };
@@ -83,12 +102,23 @@ fn a_field_the_attestation_lacks_is_refused_unless_the_user_says_so() {
     let (context, _registry, image) = attested();
     context.write("lacks.cue", "predicate: nosuch: \"x\"\n");
     let verify = |more: &[&str]| {
-        let base = ["verify-attestation", "--key", "cosign.pub", "--type", "slsaprovenance", "--policy", "lacks.cue"];
+        let base = [
+            "verify-attestation",
+            "--key",
+            "cosign.pub",
+            "--type",
+            "slsaprovenance",
+            "--policy",
+            "lacks.cue",
+        ];
         context.run(&[&base, more, &[image.as_str()]].concat())
     };
     let refused = verify(&[]);
     assert_eq!(refused.exit, 1, "{refused:?}");
-    assert!(refused.stderr.contains("- predicate.nosuch: field is required but not present\n"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("- predicate.nosuch: field is required but not present\n"),
+        "{refused:?}"
+    );
     let allowed = verify(&["--cue-absent=allow"]);
     assert_eq!(allowed.exit, 0, "{allowed:?}");
     assert!(allowed.stderr.contains("--cue-absent=allow"), "{allowed:?}");
@@ -102,23 +132,53 @@ fn bad_input_is_named_in_one_line() {
         assert_eq!(told.stdout, "");
         told.stderr.lines().find(|line| line.starts_with("Error: ")).unwrap_or_default().to_owned()
     };
-    let verify = |key: &str, image: &str| first(context.run(&["verify-attestation", "--key", key, "--type", "slsaprovenance", image]));
+    let verify = |key: &str, image: &str| {
+        first(context.run(&["verify-attestation", "--key", key, "--type", "slsaprovenance", image]))
+    };
     assert_eq!(verify("cosign.pub", "not a ref!!"), "Error: could not parse reference: not a ref!!");
-    assert_eq!(verify("nosuch.pub", &image), "Error: loading verifierfrom key opts: loading public key: open nosuch.pub: no such file or directory");
-    assert_eq!(verify("p.json", &image), "Error: loading verifierfrom key opts: loading public key: pem to public key: PEM decoding failed");
+    assert_eq!(
+        verify("nosuch.pub", &image),
+        "Error: loading verifierfrom key opts: loading public key: open nosuch.pub: no such file or directory"
+    );
+    assert_eq!(
+        verify("p.json", &image),
+        "Error: loading verifierfrom key opts: loading public key: pem to public key: PEM decoding failed"
+    );
     let missing = format!("{}/demo/nosuch:v1", registry.address);
-    assert!(verify("cosign.pub", &missing).starts_with(&format!("Error: GET http://{}/v2/demo/nosuch/manifests/v1: ", registry.address)));
-    let unsigned = context.run(&["image", "build", "--tag", &format!("{}/demo/other:v1", registry.address), "--build-arg", "A=1", "app"]);
+    assert!(
+        verify("cosign.pub", &missing)
+            .starts_with(&format!("Error: GET http://{}/v2/demo/nosuch/manifests/v1: ", registry.address))
+    );
+    let unsigned = context.run(&[
+        "image",
+        "build",
+        "--tag",
+        &format!("{}/demo/other:v1", registry.address),
+        "--build-arg",
+        "A=1",
+        "app",
+    ]);
     assert_eq!(unsigned.exit, 0, "{unsigned:?}");
     let nowhere = format!("127.0.0.1:1/demo/app@{}", image.split('@').nth(1).unwrap());
     assert!(verify("cosign.pub", &nowhere).contains("dial tcp 127.0.0.1:1: connect: connection refused"));
     let mut wrong = context.command();
     wrong.env("COSIGN_PASSWORD", "wrong");
-    let output = wrong.args(["attest", "--key", "cosign.key", "--type", "slsaprovenance", "--predicate", "p.json", &image]).output().unwrap();
+    let output = wrong
+        .args(["attest", "--key", "cosign.key", "--type", "slsaprovenance", "--predicate", "p.json", &image])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("Error: decrypt: encrypted: decryption failed\n"));
-    assert_eq!(first(context.run(&["verify-attestation"])), "Error: requires at least 1 arg(s), only received 0");
-    assert_eq!(first(context.run(&["verify-attestation", "--nosuch", &image])), "Error: unknown flag: --nosuch");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("Error: decrypt: encrypted: decryption failed\n")
+    );
+    assert_eq!(
+        first(context.run(&["verify-attestation"])),
+        "Error: requires at least 1 arg(s), only received 0"
+    );
+    assert_eq!(
+        first(context.run(&["verify-attestation", "--nosuch", &image])),
+        "Error: unknown flag: --nosuch"
+    );
 }
 
 #[test]
@@ -127,12 +187,19 @@ fn another_key_and_another_image_do_not_count() {
     assert_eq!(context.run(&["generate-key-pair", "--output-key-prefix", "other"]).exit, 0);
     let told = context.run(&["verify-attestation", "--key", "other.pub", "--type", "slsaprovenance", &image]);
     assert_eq!(told.exit, 1);
-    assert!(told.stderr.contains("no matching attestations: accepted signatures do not match threshold, Found: 0, Expected 1"), "{told:?}");
+    assert!(
+        told.stderr.contains(
+            "no matching attestations: accepted signatures do not match threshold, Found: 0, Expected 1"
+        ),
+        "{told:?}"
+    );
     // The same attestation copied beside another image of the repository says nothing about that one.
     context.write("app/hello", "changed\n");
-    let built = context.run(&["image", "build", "--tag", &format!("{}/demo/app:v2", registry.address), "app"]);
+    let built =
+        context.run(&["image", "build", "--tag", &format!("{}/demo/app:v2", registry.address), "app"]);
     let other = built.stdout.trim().to_owned();
-    let unsigned = context.run(&["verify-attestation", "--key", "cosign.pub", "--type", "slsaprovenance", &other]);
+    let unsigned =
+        context.run(&["verify-attestation", "--key", "cosign.pub", "--type", "slsaprovenance", &other]);
     assert_eq!((unsigned.exit, unsigned.stdout.as_str()), (1, ""));
     assert!(unsigned.stderr.starts_with("Error: no matching attestations: \n"), "{unsigned:?}");
 }

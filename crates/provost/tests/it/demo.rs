@@ -12,7 +12,9 @@ fn the_ten_steps_hold() {
     assert_eq!(facts["builder"], "provost");
     assert!(facts["image"].as_str().unwrap().contains("/test/chains/demo-1:latest@sha256:"), "{facts}");
     // What --dir keeps is what the commands need.
-    for file in ["cosign.key", "cosign.pub", "runs.yaml", "builder.cue", "builder.rego", "policy.yaml", "registry"] {
+    for file in
+        ["cosign.key", "cosign.pub", "runs.yaml", "builder.cue", "builder.rego", "policy.yaml", "registry"]
+    {
         assert!(context.folder().join("demo").join(file).exists(), "{file}");
     }
 }

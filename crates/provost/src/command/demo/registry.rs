@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use provost_hub::{Hub, HubConfig};
+use provost_hub::{Hub, HubConfig, HubError};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -15,11 +15,17 @@ pub(crate) const USER: (&str, &str) = ("builder", "demo");
 /// The cost of the demo's password hash: bcrypt's least, since the password is printed anyway.
 const COST: u32 = 4;
 
+/// The embedded registry at work, and what stops it.
+struct Serving {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<Result<(), HubError>>,
+}
+
 /// A registry for the length of the demo.
 pub(crate) struct Registry {
     /// `host:port`.
     pub(crate) address: String,
-    serving: Option<(oneshot::Sender<()>, JoinHandle<Result<(), provost_hub::HubError>>)>,
+    serving: Option<Serving>,
 }
 
 impl Registry {
@@ -36,11 +42,11 @@ impl Registry {
         let hub = Hub::bind(config).await?;
         let address = hub.address().to_string();
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(hub.serve(async move {
+        let task = tokio::spawn(hub.serve(async move {
             // A dropped sender means the demo is over, too.
             let _ = stopped.await;
         }));
-        Ok(Self { address, serving: Some((stop, serving)) })
+        Ok(Self { address, serving: Some(Serving { stop, task }) })
     }
 
     /// Whether this is the embedded registry.
@@ -50,9 +56,9 @@ impl Registry {
 
     /// Stops the embedded registry.
     pub(crate) async fn stop(self) {
-        if let Some((stop, serving)) = self.serving {
+        if let Some(Serving { stop, task }) = self.serving {
             let _ = stop.send(());
-            let _ = serving.await;
+            let _ = task.await;
         }
     }
 }
