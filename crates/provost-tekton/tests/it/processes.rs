@@ -1,0 +1,135 @@
+//! What steps may not do to the machine: outlive their run, read our environment, reach out of their folders.
+
+use std::fs;
+
+use libtest_mimic::{Failed, Trial};
+use provost_tekton::object::read_documents;
+use provost_tekton::run::{self, Finished, Isolation};
+
+use crate::cases::{block_on, request};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let both = |name: &'static str, test: fn(Isolation) -> Result<(), Failed>| {
+        [Isolation::WherePossible, Isolation::Off].map(|isolation| Trial::test(name, move || test(isolation)))
+    };
+    let mut trials = Vec::new();
+    trials.extend(both("background processes end with their step", background));
+    trials.extend(both("a dropped run ends its processes", dropped));
+    trials.extend(both("steps get a listed environment", environment));
+    trials.extend(both("objects are the same however steps are isolated", same_objects));
+    trials.push(Trial::test("what leaves its group ends with the namespace", escaped));
+    trials.push(Trial::test("the machine's root is left alone", root_left_alone));
+    trials
+}
+
+fn task_run(script: &str) -> String {
+    let script = script.replace('\n', "\n        ");
+    format!(
+        "apiVersion: tekton.dev/v1\nkind: TaskRun\nmetadata: {{name: t}}\nspec:\n  taskSpec:\n    results: [{{name: r}}]\n    \
+         steps:\n    - name: s\n      script: |\n        {script}\n"
+    )
+}
+
+fn run_script(script: &str, isolation: Isolation) -> Result<Finished, Failed> {
+    let documents = read_documents("t.yaml", task_run(script).as_bytes())?;
+    Ok(block_on(run::run(request(documents, isolation), &()))?)
+}
+
+/// Whether any process of this machine has `marker` among its arguments.
+fn runs(marker: &str) -> bool {
+    let Ok(entries) = fs::read_dir("/proc") else { return false };
+    entries.flatten().any(|entry| {
+        // A process that ended but was not yet waited for has no arguments.
+        fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| line.split(|&byte| byte == 0).any(|argument| argument == marker.as_bytes()))
+    })
+}
+
+/// Waits for the kernel to have ended what was killed: a signal sent is not yet a process gone.
+fn gone(marker: &str) -> Result<(), Failed> {
+    for _ in 0..1_000_000 {
+        if !runs(marker) {
+            return Ok(());
+        }
+        std::thread::yield_now();
+    }
+    Err(format!("a process with the argument {marker} still runs").into())
+}
+
+/// A number of seconds to sleep that no other process sleeps.
+fn marker(number: u32) -> String {
+    format!("9{:06}{number}", std::process::id())
+}
+
+fn background(isolation: Isolation) -> Result<(), Failed> {
+    let marker = marker(if isolation == Isolation::Off { 1 } else { 2 });
+    let finished =
+        run_script(&format!("sleep {marker} &\nsleep {marker} >/dev/null 2>&1 &\necho started"), isolation)?;
+    assert!(finished.succeeded());
+    gone(&marker)
+}
+
+fn escaped() -> Result<(), Failed> {
+    let marker = marker(3);
+    let finished =
+        run_script(&format!("setsid sleep {marker} >/dev/null 2>&1 &\nexit 0"), Isolation::WherePossible)?;
+    assert!(finished.succeeded());
+    gone(&marker)
+}
+
+fn dropped(isolation: Isolation) -> Result<(), Failed> {
+    let marker = marker(if isolation == Isolation::Off { 4 } else { 5 });
+    let documents = read_documents("t.yaml", task_run(&format!("sleep {marker}")).as_bytes())?;
+    let outcome = block_on(async {
+        let run = run::run(request(documents, isolation), &());
+        let started = async {
+            while !runs(&marker) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            finished = run => Err(format!("it ended by itself: {finished:?}")),
+            () = started => Ok(()),
+        }
+    });
+    outcome?;
+    gone(&marker)
+}
+
+fn environment(isolation: Isolation) -> Result<(), Failed> {
+    let finished = run_script("env | cut -d= -f1 | sort | tr '\\n' ' ' > $(results.r.path)", isolation)?;
+    let value = finished.task_runs[0].status.results[0].value.as_str().unwrap().to_owned();
+    let names: Vec<&str> =
+        value.split_whitespace().filter(|name| !matches!(*name, "_" | "SHLVL" | "OLDPWD")).collect();
+    assert_eq!(names, ["HOME", "LANG", "PATH", "PWD"]);
+    Ok(())
+}
+
+fn same_objects(isolation: Isolation) -> Result<(), Failed> {
+    let finished = run_script("printf '%s' here > $(results.r.path)", isolation)?;
+    let run = &finished.task_runs[0];
+    let spec = run.status.task_spec.as_ref().unwrap();
+    // However the step saw it, the record holds the path it has in a container.
+    assert_eq!(spec.steps[0].script, "printf '%s' here > /tekton/results/r\n");
+    assert_eq!(run.status.results[0].value.as_str(), Some("here"));
+    let digest = provost_oci::Digest::sha256_of(&fs::read(std::env::current_exe()?)?);
+    assert_eq!(run.status.steps[0].image_id, format!("local.provost/host@{digest}"));
+    Ok(())
+}
+
+fn root_left_alone() -> Result<(), Failed> {
+    let entries = || {
+        fs::read_dir("/")
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = entries();
+    let finished = run_script(
+        "mkdir /made-by-a-step\necho x > /workspace/x\ntest -d /tekton/results",
+        Isolation::WherePossible,
+    )?;
+    assert!(finished.succeeded(), "{:?}", finished.condition());
+    assert_eq!(entries(), before);
+    Ok(())
+}
