@@ -13,7 +13,7 @@ use crate::format_error::FormatError;
 use crate::go_time;
 use crate::materials::{self, image_uri, ref_source};
 use crate::remarshal::{GoType, remarshal};
-use crate::run::{PipelineView, task_label};
+use crate::run::{PipelineView, Run, task_label};
 use crate::statement::Statement;
 use crate::subjects;
 use crate::task_order;
@@ -198,7 +198,7 @@ fn build_config(view: &PipelineView<'_>) -> Result<Value, FormatError> {
             if let Some(reference) = &task.task_ref {
                 let written =
                     remarshal(GoType::TaskRef, reference.raw(), "status.pipelineSpec.tasks.taskRef");
-                let field = |field| FormatError::Field { run: view.run.metadata.name.clone(), field };
+                let field = |field| FormatError::Field { run: Run::Pipeline(view.run, &[]).label(), field };
                 put(&mut entry, "ref", written.map_err(field)?);
             }
             let account = view.run.spec.task_run_template.service_account_name.as_str();
