@@ -23,11 +23,16 @@ const KILLED_AFTER: usize = 80;
 fn what_was_acknowledged_before_a_kill_is_there_and_whole_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut registry = Registry::start(folder.path());
-    let acknowledged = push(&registry.address, 0..IMAGES, |count| {
-        if count == KILLED_AFTER {
-            registry.child.kill().unwrap();
-        }
-    });
+    let address = registry.address.clone();
+    let acknowledged = push(
+        |_| &address,
+        0..IMAGES,
+        |count| {
+            if count == KILLED_AFTER {
+                registry.child.kill().unwrap();
+            }
+        },
+    );
     assert!(!registry.child.wait().unwrap().success(), "it ended by the signal");
     assert!(acknowledged.len() >= KILLED_AFTER && acknowledged.len() < IMAGES, "{}", acknowledged.len());
 
@@ -36,19 +41,50 @@ fn what_was_acknowledged_before_a_kill_is_there_and_whole_after_it() {
         check(&registry.address, *number);
     }
     // Acknowledged or not, nothing half-written has a name, and the dead process has left nothing behind.
-    for file in fs::read_dir(folder.path().join("layout/blobs/sha256")).unwrap() {
-        let file = file.unwrap();
-        let digest = format!("sha256:{}", file.file_name().into_string().unwrap());
-        assert_eq!(Digest::sha256_of(&fs::read(file.path()).unwrap()).to_string(), digest);
-    }
+    check_files(folder.path());
     assert_eq!(fs::read_dir(folder.path().join("layout/uploads")).unwrap().count(), 2, "a lock and our own");
 
     // The clients come back with the rest.
     let rest: Vec<_> = (0..IMAGES).filter(|number| !acknowledged.contains(number)).collect();
-    let pushed = push(&registry.address, rest, |_| {});
+    let pushed = push(|_| &registry.address, rest, |_| {});
     assert_eq!(pushed.len() + acknowledged.len(), IMAGES);
     for number in 0..IMAGES {
         check(&registry.address, number);
+    }
+}
+
+#[test]
+fn of_two_that_serve_one_folder_the_other_goes_on_when_one_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut doomed = Registry::start(folder.path());
+    let other = Registry::start(folder.path());
+    let addresses = [doomed.address.clone(), other.address.clone()];
+    // Both push to the same five repositories, and every image has the shared layer.
+    let acknowledged = push(
+        |number| &addresses[number % 2],
+        0..IMAGES,
+        |count| {
+            if count == KILLED_AFTER {
+                doomed.child.kill().unwrap();
+            }
+        },
+    );
+    assert!(acknowledged.len() < IMAGES, "the kill came too late");
+    for number in (1..IMAGES).step_by(2) {
+        assert!(acknowledged.contains(&number), "{number} went to the one that lived");
+    }
+    for number in &acknowledged {
+        check(&other.address, *number);
+    }
+    check_files(folder.path());
+}
+
+/// Every file among the blobs has the digest it is named by.
+fn check_files(folder: &Path) {
+    for file in fs::read_dir(folder.join("layout/blobs/sha256")).unwrap() {
+        let file = file.unwrap();
+        let digest = format!("sha256:{}", file.file_name().into_string().unwrap());
+        assert_eq!(Digest::sha256_of(&fs::read(file.path()).unwrap()).to_string(), digest);
     }
 }
 
@@ -83,20 +119,21 @@ impl Drop for Registry {
 }
 
 /// Pushes these images by all clients at once, tells how many are acknowledged so far, and gives those that were.
-fn push(
-    address: &str,
+fn push<'a>(
+    address: impl Fn(usize) -> &'a str + Sync,
     numbers: impl IntoIterator<Item = usize>,
     mut progress: impl FnMut(usize),
 ) -> BTreeSet<usize> {
     let numbers: Vec<_> = numbers.into_iter().collect();
-    let (sender, receiver) = mpsc::channel();
+    // Without room, so that clients wait while the count is acted upon: the kill never comes too late.
+    let (sender, receiver) = mpsc::sync_channel(0);
     thread::scope(|scope| {
         for client in 0..CLIENTS {
-            let (sender, numbers) = (sender.clone(), &numbers);
+            let (sender, numbers, address) = (sender.clone(), &numbers, &address);
             scope.spawn(move || {
                 for number in numbers.iter().skip(client).step_by(CLIENTS) {
                     // After the kill the rest fails, which is no client's fault.
-                    if push_one(address, *number) == Some(true) {
+                    if push_one(address(*number), *number) == Some(true) {
                         sender.send(*number).unwrap();
                     }
                 }
