@@ -3,6 +3,7 @@
 //! Nothing here decides; it reads arguments, asks the crates below, and says what they found in the words of
 //! the program whose command was typed.
 
+mod chains_config;
 mod cli;
 mod command;
 mod environment;

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use provost_chains::{ChainsConfig, Run, statements};
+use provost_chains::{Run, statements};
 use provost_tekton::object::read::{MAX_FILE, ReadError};
 use provost_tekton::object::{Object, read_documents};
 use provost_tekton::{PipelineRun, TaskRun};
 
+use crate::chains_config;
 use crate::face::Face;
 use crate::failure::Failure;
 
@@ -28,17 +29,7 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
-    let config = match &args.config {
-        Some(path) => {
-            let file = path.display().to_string();
-            let text = String::from_utf8(read(path)?)
-                .map_err(|_| Failure::new(format!("{file}: expected UTF-8, found other bytes")))?;
-            let (config, warnings) = ChainsConfig::from_configmap(&text, &file)?;
-            warnings.iter().for_each(|warning| face.say(format!("WARNING: {warning}")));
-            config
-        }
-        None => ChainsConfig::default(),
-    };
+    let config = chains_config::read(args.config.as_deref(), face)?;
     let mut children = Vec::new();
     for path in &args.child {
         for object in objects(path)? {
