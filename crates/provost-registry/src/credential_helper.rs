@@ -190,4 +190,4 @@ async fn run(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

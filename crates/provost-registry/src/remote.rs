@@ -8,7 +8,7 @@ use provost_oci::{Descriptor, Digest, Repository, Selector};
 
 use crate::address_rule::AddressRule;
 use crate::keychain::Keychain;
-use crate::login::Login;
+use crate::proxy::Proxies;
 use crate::referrers::{ReferrersSwitch, may_have_subject, subject_of};
 use crate::retry::RetryPolicy;
 use crate::store::{Manifest, Store, StoreError};
@@ -30,6 +30,8 @@ pub struct RemoteOptions {
     pub referrers: ReferrersSwitch,
     /// Which addresses may be asked.
     pub addresses: AddressRule,
+    /// Through which proxies registries are reached.
+    pub proxies: Proxies,
     /// When a request is sent again.
     pub retry: RetryPolicy,
 }
@@ -44,6 +46,7 @@ impl Default for RemoteOptions {
             user_agent: concat!("provost/", env!("CARGO_PKG_VERSION")).to_owned(),
             referrers: ReferrersSwitch::default(),
             addresses: AddressRule::default(),
+            proxies: Proxies::default(),
             retry: RetryPolicy::default(),
         }
     }
@@ -67,12 +70,11 @@ impl Remote {
     /// are read only then.
     ///
     /// # Errors
-    /// [`StoreError::Disk`] or [`StoreError::Malformed`] when the client certificate or the user agent cannot be
-    /// used.
+    /// [`StoreError::Disk`] or [`StoreError::Malformed`] when the client certificate, a proxy or the user agent
+    /// cannot be used.
     pub fn new(options: RemoteOptions) -> Result<Self, StoreError> {
-        let RemoteOptions { allow_http, tls, keychain, user_agent, referrers, addresses, retry } = options;
-        let login = Login::new(keychain);
-        let transport = Transport::new(&tls, &user_agent, addresses, allow_http, retry, login)?;
+        let transport = Transport::new(&options)?;
+        let referrers = options.referrers;
         Ok(Self { inner: Arc::new(Inner { transport, referrers, fallback: tokio::sync::Mutex::new(()) }) })
     }
 

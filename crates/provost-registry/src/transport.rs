@@ -16,10 +16,12 @@ use crate::endpoint::{Endpoint, Scheme, leads_inside};
 use crate::limits::{CONNECT_TIME, IDLE_TIME, REDIRECTS, TLS_GRACE};
 use crate::login::Login;
 use crate::network_failure::{Failure, lookup_failure, send_failure};
+use crate::proxy::ProxyRules;
+use crate::remote::RemoteOptions;
 use crate::retry::{RetryPolicy, asked_wait, is_transient};
 use crate::scheme::{Greeted, Schemes, greet};
 use crate::store::NetworkFailure;
-use crate::tls::{TlsOptions, client_config};
+use crate::tls::client_config;
 
 /// How often one request may be answered by 401 before that is its answer: once for a login that was not yet
 /// known, once for a token that has run out, once for a scope the registry asks for beyond ours.
@@ -85,6 +87,7 @@ impl<'a> Ask<'a> {
 pub(crate) struct Transport {
     pub(crate) client: reqwest::Client,
     pub(crate) addresses: AddressRule,
+    proxies: ProxyRules,
     pub(crate) allow_http: bool,
     pub(crate) retry: RetryPolicy,
     pub(crate) login: Login,
@@ -92,30 +95,36 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(
-        tls: &TlsOptions,
-        user_agent: &str,
-        addresses: AddressRule,
-        allow_http: bool,
-        retry: RetryPolicy,
-        login: Login,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn new(options: &RemoteOptions) -> Result<Self, StoreError> {
         let unusable = |e: reqwest::Error| StoreError::Malformed {
             request: "the registry client".to_owned(),
             reason: e.to_string(),
         };
+        let addresses = options.addresses.clone();
+        let proxies = options.proxies.read()?;
+        let chosen = proxies.clone();
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(tls)?)
+            .tls_backend_preconfigured(client_config(&options.tls)?)
             .redirect(reqwest::redirect::Policy::none())
+            // The library's own look at the environment is switched off: what counts was passed in.
             .no_proxy()
+            .proxy(reqwest::Proxy::custom(move |url| chosen.to(url)))
             .referer(false)
-            .user_agent(user_agent)
+            .user_agent(&options.user_agent)
             .connect_timeout(CONNECT_TIME)
             .read_timeout(IDLE_TIME)
             .dns_resolver(GuardedResolver(addresses.clone()))
             .build()
             .map_err(unusable)?;
-        Ok(Self { client, addresses, allow_http, retry, login, schemes: Schemes::default() })
+        Ok(Self {
+            client,
+            addresses,
+            proxies,
+            allow_http: options.allow_http,
+            retry: options.retry.clone(),
+            login: Login::new(options.keychain.clone()),
+            schemes: Schemes::default(),
+        })
     }
 
     /// The answer to a request, tried again where that may help. Any status is an answer.
@@ -178,6 +187,10 @@ impl Transport {
     /// How the registry is spoken to, and the answer to the request where finding out brought it along.
     async fn scheme(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<(Scheme, Option<Answer>), Failure> {
         if !endpoint.is_local() && !self.allow_http {
+            return Ok((Scheme::Https, None));
+        }
+        // A greeting would not pass a proxy, and its absence must not be taken for "no TLS".
+        if self.proxies.to(&endpoint.url(Scheme::Https, "/v2/")?).is_some() {
             return Ok((Scheme::Https, None));
         }
         let slot = self.schemes.slot(endpoint);

@@ -4,12 +4,19 @@ use std::path::Path;
 
 use super::*;
 
+/// Makes a program. Another process writes it: a file that this one has open for writing could be inherited by a
+/// helper that another test starts at that moment, and then cannot be run ("text file busy").
+pub(crate) fn make_program(path: &Path, script: &str) {
+    let text = path.with_extension("text");
+    std::fs::write(&text, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let status = std::process::Command::new("install").args(["-m", "755"]).arg(&text).arg(path).status();
+    assert!(status.unwrap().success());
+}
+
 /// A folder with one helper, `docker-credential-x`, that runs this.
 fn helper(script: &str) -> (tempfile::TempDir, HelperEnvironment) {
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("docker-credential-x");
-    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    make_program(&folder.path().join("docker-credential-x"), script);
     let environment = environment(folder.path());
     (folder, environment)
 }

@@ -1,9 +1,9 @@
 //! Which entry serves which repository, and what an entry may look like.
 
 use std::ffi::OsString;
-use std::os::unix::fs::PermissionsExt;
 
 use super::*;
+use crate::credential_helper::tests::make_program;
 
 fn repository(text: &str) -> Repository {
     text.parse().unwrap()
@@ -171,12 +171,11 @@ async fn helpers_are_asked_by_host_and_an_entry_with_a_path_goes_first() {
     let json = r#"{"auths":{"reg.test/own":{"auth":"dTpw"},"other.test":{}},"credHelpers":{"reg.test":"echo"},"credsStore":"echo"}"#;
     std::fs::write(paths.file().unwrap(), json).unwrap();
     let program = folder.path().join("docker-credential-echo");
-    std::fs::write(
+    make_program(
         &program,
-        "#!/bin/sh\nread server\necho '{\"Username\":\"'$server'\",\"Secret\":\"s\"}'\n",
-    )
-    .unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        "read server
+echo '{\"Username\":\"'$server'\",\"Secret\":\"s\"}'",
+    );
     let path = OsString::from(format!("{}:/usr/bin:/bin", folder.path().display()));
     paths.helpers = HelperEnvironment::of(|name| (name == "PATH").then(|| path.clone()));
     let files = DockerFiles::new(paths);

@@ -11,6 +11,7 @@ mod credentials;
 mod limits;
 mod login;
 mod manifests;
+mod proxies;
 mod redirects;
 mod referrers;
 mod retries;
