@@ -15,12 +15,12 @@ pub enum JsonFault {
     #[error("unexpected end of JSON input")]
     UnexpectedEnd,
     /// A character that cannot stand there.
-    #[error("invalid character {shown} at offset {offset}")]
+    #[error("invalid character {shown} {place}")]
     InvalidCharacter {
         /// The character, quoted.
         shown: String,
-        /// Byte offset into the text.
-        offset: usize,
+        /// What was being read.
+        place: &'static str,
     },
 }
 
@@ -37,9 +37,31 @@ pub(crate) fn json_fault(text: &str, error: &serde_json::Error) -> JsonFault {
     }
     let character = text.get(offset..).and_then(|rest| rest.chars().next());
     match character {
-        Some(c) => JsonFault::InvalidCharacter { shown: quote_char(c), offset },
+        Some('}') if error.to_string().starts_with("trailing comma") => JsonFault::InvalidCharacter {
+            shown: quote_char('}'),
+            place: "looking for beginning of object key string",
+        },
+        Some(c) => JsonFault::InvalidCharacter { shown: quote_char(c), place: place_of(error) },
         None => JsonFault::UnexpectedEnd,
     }
+}
+
+/// What was being read, told from the reader's words: it offers no code for them.
+fn place_of(error: &serde_json::Error) -> &'static str {
+    const PLACES: [(&str, &str); 10] = [
+        ("expected value", "looking for beginning of value"),
+        ("trailing characters", "after top-level value"),
+        ("expected `,` or `}`", "after object key:value pair"),
+        ("expected `,` or `]`", "after array element"),
+        ("key must be a string", "looking for beginning of object key string"),
+        ("expected `:`", "after object key"),
+        ("trailing comma", "looking for beginning of value"),
+        ("control character", "in string literal"),
+        ("invalid escape", "in string escape code"),
+        ("invalid number", "in numeric literal"),
+    ];
+    let words = error.to_string();
+    PLACES.iter().find(|(start, _)| words.starts_with(start)).map_or("in JSON", |(_, place)| place)
 }
 
 /// A number for results: integers where the value is one, as JSON prints it.
@@ -53,14 +75,25 @@ pub(crate) fn number(value: f64) -> Option<Number> {
     Number::from_f64(value)
 }
 
-/// A decimal number as `strconv.ParseFloat` reads it, as far as JSON can hold it.
+/// A number as `strconv.ParseFloat` reads it: decimal, with `_` between digits, or an infinity by name.
 #[must_use]
 pub fn read_number(text: &str) -> Option<f64> {
-    let decimal = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E');
+    let (sign, bare) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if bare.eq_ignore_ascii_case("inf") || bare.eq_ignore_ascii_case("infinity") {
+        return Some(sign * f64::INFINITY);
+    }
+    let decimal = |b: u8| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E' | b'_');
     if !text.bytes().all(decimal) {
         return None;
     }
-    text.parse::<f64>().ok().filter(|value| value.is_finite())
+    let digit = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    if !text.match_indices('_').all(|(at, _)| at > 0 && digit(at - 1) && digit(at + 1)) {
+        return None;
+    }
+    text.replace('_', "").parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
 /// Shortest decimal text of a double, never with an exponent (`strconv.FormatFloat(x, 'f', -1, 64)`).

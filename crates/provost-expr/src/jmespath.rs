@@ -4,6 +4,7 @@ mod ast;
 mod error;
 mod evaluate;
 mod functions;
+mod item;
 mod lexer;
 mod parser;
 

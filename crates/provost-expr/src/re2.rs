@@ -28,6 +28,20 @@ fn quoted(pattern: &str) -> String {
     format!("`{}`", crate::go_text::shorten(pattern))
 }
 
+/// What is wrong, and the part of the pattern it is wrong with; empty for the whole.
+type Fault = (&'static str, String);
+
+/// A fault of the whole pattern.
+fn whole(what: &'static str) -> Fault {
+    (what, String::new())
+}
+
+/// The names between `[:` and `:]`.
+const CLASSES: [&str; 14] = [
+    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+    "upper", "word", "xdigit",
+];
+
 struct Translator<'a> {
     chars: std::iter::Peekable<std::str::Chars<'a>>,
     out: String,
@@ -42,17 +56,35 @@ pub(crate) fn translate(pattern: &str) -> Result<String, String> {
         return Err("expression too large".to_owned());
     }
     let mut translator = Translator { chars: pattern.chars().peekable(), out: String::new() };
-    translator.run().map_err(|what| format!("{what}: {}", quoted(pattern)))?;
+    translator.run().map_err(|(what, part)| {
+        format!("{what}: {}", quoted(if part.is_empty() { pattern } else { &part }))
+    })?;
     Ok(translator.out)
 }
 
 impl Translator<'_> {
-    fn run(&mut self) -> Result<(), &'static str> {
+    fn run(&mut self) -> Result<(), Fault> {
+        // How many repetition operators stand directly before; a `?` after the first one makes it lazy.
+        let mut operators = "";
         while let Some(c) = self.chars.next() {
+            let before = operators;
+            operators = match (c, before) {
+                ('*' | '+' | '?', "") => "one",
+                ('?', "one") => "lazy",
+                ('*' | '+' | '?', _) => return Err(whole("invalid nested repetition operator")),
+                _ => "",
+            };
             match c {
                 '\\' => self.escape()?,
                 '[' => self.class()?,
-                '{' => self.repeat()?,
+                '{' => {
+                    if self.repeat()? {
+                        if !before.is_empty() {
+                            return Err(whole("invalid nested repetition operator"));
+                        }
+                        operators = "one";
+                    }
+                }
                 '}' => self.out.push_str("\\}"),
                 '(' if self.chars.peek() == Some(&'?') => self.group()?,
                 other => self.out.push(other),
@@ -62,18 +94,18 @@ impl Translator<'_> {
     }
 
     /// `{n,m}` is a repetition only in that form; any other brace is a character in RE2.
-    fn repeat(&mut self) -> Result<(), &'static str> {
+    fn repeat(&mut self) -> Result<bool, Fault> {
         let ahead: String = self.chars.clone().take_while(|c| *c != '}').take(12).collect();
         let closed = self.chars.clone().nth(ahead.chars().count()) == Some('}');
         let (low, high) = ahead.split_once(',').map_or((ahead.as_str(), None), |(l, h)| (l, Some(h)));
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if !closed || !digits(low) || !high.is_none_or(|high| high.is_empty() || digits(high)) {
             self.out.push_str("\\{");
-            return Ok(());
+            return Ok(false);
         }
         for bound in [low, high.unwrap_or_default()] {
             if bound.parse::<u32>().is_ok_and(|n| n > MAX_REPEAT) || bound.len() > 9 {
-                return Err("invalid repeat count");
+                return Err(("invalid repeat count", format!("{{{ahead}}}")));
             }
         }
         self.out.push('{');
@@ -82,37 +114,41 @@ impl Translator<'_> {
         for _ in 0..=ahead.chars().count() {
             self.chars.next();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Groups: names and the flags i, m, s, U are RE2's; the regex crate knows more.
-    fn group(&mut self) -> Result<(), &'static str> {
+    fn group(&mut self) -> Result<(), Fault> {
         self.chars.next();
         self.out.push_str("(?");
         match self.chars.peek() {
             Some('P' | '<') => Ok(()),
             _ => {
-                while let Some(c) = self.chars.next() {
+                let mut flags = "(?".to_owned();
+                for c in self.chars.by_ref() {
+                    flags.push(c);
                     self.out.push(c);
                     match c {
                         'i' | 'm' | 's' | 'U' | '-' => {}
                         ':' | ')' => return Ok(()),
-                        _ => return Err("invalid or unsupported Perl syntax"),
+                        _ => {
+                            return Err(("invalid or unsupported Perl syntax", flags));
+                        }
                     }
                 }
-                Err("missing closing )")
+                Err(whole("missing closing )"))
             }
         }
     }
 
-    fn escape(&mut self) -> Result<(), &'static str> {
+    fn escape(&mut self) -> Result<(), Fault> {
         match self.chars.next() {
-            None => return Err("trailing backslash at end of expression"),
+            None => return Err(whole("trailing backslash at end of expression")),
             Some('Q') => self.literal(),
             Some('b') => self.out.push_str("(?-u:\\b)"),
             Some('B') => {
                 // Between the bytes of one character this would match where no text position is.
-                return Err("invalid or unsupported escape sequence \\B");
+                return Err(whole("invalid or unsupported escape sequence \\B"));
             }
             Some('d') => self.out.push_str("[0-9]"),
             Some('D') => self.out.push_str("[^0-9]"),
@@ -132,13 +168,42 @@ impl Translator<'_> {
     }
 
     /// Escapes that mean one character, or a Unicode class, in and out of brackets.
-    fn simple(&mut self, c: char) -> Result<(), &'static str> {
+    fn simple(&mut self, c: char) -> Result<(), Fault> {
         match c {
+            'x' | 'p' | 'P' if self.chars.peek() == Some(&'{') => {
+                self.pass(c);
+                for inner in self.chars.by_ref() {
+                    self.out.push(inner);
+                    if inner == '}' {
+                        return Ok(());
+                    }
+                }
+                return Err(whole("invalid escape sequence"));
+            }
+            '0'..='7' => return self.octal(c),
             'a' | 'f' | 'n' | 'r' | 't' | 'v' | 'x' | 'p' | 'P' => self.pass(c),
             '<' | '>' => self.out.push(c),
             c if c.is_ascii_punctuation() => self.pass(c),
-            _ => return Err("invalid escape sequence"),
+            _ => return Err(whole("invalid escape sequence")),
         }
+        Ok(())
+    }
+
+    /// `\0` and up to two more octal digits; a single other digit would be a back reference.
+    fn octal(&mut self, first: char) -> Result<(), Fault> {
+        let mut value = first.to_digit(8).unwrap_or(0);
+        let mut digits = 1;
+        while digits < 3
+            && let Some(digit) = self.chars.peek().and_then(|c| c.to_digit(8))
+        {
+            value = value * 8 + digit;
+            digits += 1;
+            self.chars.next();
+        }
+        if digits == 1 && first != '0' {
+            return Err(whole("invalid escape sequence"));
+        }
+        self.out.push_str(&format!("\\x{{{value:x}}}"));
         Ok(())
     }
 
@@ -154,7 +219,7 @@ impl Translator<'_> {
     }
 
     /// `[…]`, in which the regex crate gives meaning to `[`, `&&`, `--` and `~~`.
-    fn class(&mut self) -> Result<(), &'static str> {
+    fn class(&mut self) -> Result<(), Fault> {
         self.out.push('[');
         if self.chars.next_if_eq(&'^').is_some() {
             self.out.push('^');
@@ -171,10 +236,10 @@ impl Translator<'_> {
                 '[' if self.chars.peek() == Some(&':') => self.named_class()?,
                 '[' | '&' | '~' => self.pass(c),
                 '-' if self.chars.peek() == Some(&'-') => {
-                    return Err("invalid or unsupported character class range --");
+                    return Err(whole("invalid or unsupported character class range --"));
                 }
                 '\\' => match self.chars.next() {
-                    None => return Err("trailing backslash at end of expression"),
+                    None => return Err(whole("trailing backslash at end of expression")),
                     Some('d') => self.out.push_str("0-9"),
                     Some('D') => self.out.push_str("[^0-9]"),
                     Some('s') => self.out.push_str("\\t\\n\\x0C\\r "),
@@ -186,14 +251,17 @@ impl Translator<'_> {
                 other => self.out.push(other),
             }
         }
-        Err("missing closing ]")
+        Err(whole("missing closing ]"))
     }
 
-    fn named_class(&mut self) -> Result<(), &'static str> {
+    fn named_class(&mut self) -> Result<(), Fault> {
         let name: String = self.chars.clone().take_while(|c| *c != ']').take(12).collect();
         if !name.ends_with(':') || name.len() < 3 {
             self.out.push_str("\\[");
             return Ok(());
+        }
+        if !CLASSES.contains(&name.trim_matches([':', '^'])) {
+            return Err(("invalid character class range", format!("[{name}]")));
         }
         self.out.push('[');
         self.out.push_str(&name);

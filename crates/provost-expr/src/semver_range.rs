@@ -63,7 +63,7 @@ pub enum VersionError {
     #[error("No Major.Minor.Patch elements found")]
     Elements,
     /// Something else than digits.
-    #[error("Invalid character(s) found in {} number {}", .0, quote(.1))]
+    #[error("Invalid character(s) found in {} number {}", .0.to_lowercase(), quote(.1))]
     Characters(&'static str, String),
     /// A number with a leading zero.
     #[error("{} number must not contain leading zeroes {}", .0, quote(.1))]
@@ -109,14 +109,14 @@ impl Version {
         let (rest, build) = rest.split_once('+').map_or((rest, None), |(a, b)| (a, Some(b)));
         let (patch, pre) = rest.split_once('-').map_or((rest, None), |(a, b)| (a, Some(b)));
         let numbers =
-            [read_number("major", major)?, read_number("minor", minor)?, read_number("patch", patch)?];
+            [read_number("Major", major)?, read_number("Minor", minor)?, read_number("Patch", patch)?];
         let pre = pre.map_or_else(
             || Ok(Vec::new()),
             |pre| {
                 pre.split('.')
                     .map(|part| {
                         if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
-                            return read_number("prerelease", part).map(Part::Number);
+                            return read_number("Numeric PreRelease", part).map(Part::Number);
                         }
                         if is_identifier(part) {
                             return Ok(Part::Text(part.to_owned()));

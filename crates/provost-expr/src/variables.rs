@@ -37,14 +37,14 @@ pub enum QueryError {
         /// The expression.
         query: String,
         /// What is wrong with it.
-        error: JmesError,
+        error: Box<JmesError>,
     },
     /// The context could not be loaded.
     #[error("{0}")]
     Context(crate::context::LookupError),
     /// The expression has no value.
     #[error("JMESPath query failed: {0}")]
-    Failed(JmesError),
+    Failed(Box<JmesError>),
     /// Text from outside the policy stands where it would become part of the expression.
     #[error(transparent)]
     Foreign(#[from] ForeignFault),
@@ -61,7 +61,7 @@ pub enum SubstituteError {
         /// Where in the document, `/`-separated.
         path: String,
         /// Why.
-        cause: QueryError,
+        cause: Box<QueryError>,
     },
     /// A `$(…)` has no value.
     #[error("{0}")]
@@ -84,7 +84,8 @@ impl SubstituteError {
     /// Whether the reason is a key that does not exist.
     #[must_use]
     pub fn is_unknown_key(&self) -> bool {
-        matches!(self, Self::Variable { cause: QueryError::Failed(error), .. } if error.is_unknown_key())
+        let Self::Variable { cause, .. } = self else { return false };
+        matches!(cause.as_ref(), QueryError::Failed(error) if error.is_unknown_key())
     }
 }
 
@@ -98,10 +99,10 @@ pub fn query(text: &str, lookup: &dyn Lookup, environment: &Environment<'_>) -> 
         return Err(QueryError::Empty);
     }
     let expression = Expression::parse(text)
-        .map_err(|error| QueryError::Incorrect { query: go_text::shorten(text), error })?;
+        .map_err(|error| QueryError::Incorrect { query: go_text::shorten(text), error: Box::new(error) })?;
     expression.find(lookup, environment).map_err(|error| match error {
         JmesError::Context(error) => QueryError::Context(error),
-        other => QueryError::Failed(other),
+        other => QueryError::Failed(Box::new(other)),
     })
 }
 
@@ -242,7 +243,7 @@ impl Substitution<'_> {
         let fail = |variable: String, cause: QueryError| SubstituteError::Variable {
             variable: go_text::shorten(&variable),
             path: path.to_owned(),
-            cause,
+            cause: Box::new(cause),
         };
         let mut text = trimmed.expression().map_err(|fault| fail(trimmed.text().to_owned(), fault.into()))?;
         if text == "@" {

@@ -73,7 +73,10 @@ fn what_is_no_condition_is_refused() {
     for (conditions, words) in [
         (json!("x"), "invalid condition: expected any/all blocks or a list of conditions at "),
         (json!({"al": []}), "invalid condition: unknown field \"al\" at "),
-        (json!([{"key": 1, "operator": "Equals", "vaule": 1}]), "invalid condition: unknown field \"vaule\" at /0"),
+        (
+            json!([{"key": 1, "operator": "Equals", "vaule": 1}]),
+            "invalid condition: unknown field \"vaule\" at /0",
+        ),
         (
             json!({"all": [{"key": 1, "operator": "Eq", "value": 1}]}),
             "failed to create handler for condition operator: unknown operator \"Eq\"",

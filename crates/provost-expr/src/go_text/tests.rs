@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use super::{plain32, quote, quote_char, read_number, shorten, sprint, sprint_number, to_json, to_json_indented};
+use super::{
+    plain32, quote, quote_char, read_number, shorten, sprint, sprint_number, to_json, to_json_indented,
+};
 
 #[test]
 fn numbers() {
@@ -28,7 +30,10 @@ fn numbers() {
 #[test]
 fn values() {
     assert_eq!(sprint(&json!({"b": [1, null], "a": true})), "map[a:true b:[1 <nil>]]");
-    assert_eq!(to_json(&json!({"b": 1e21, "a": "<&>\u{2028}\u{1}", "c": 1e-7})), r#"{"a":"\u003c\u0026\u003e\u2028\u0001","b":1e+21,"c":1e-7}"#);
+    assert_eq!(
+        to_json(&json!({"b": 1e21, "a": "<&>\u{2028}\u{1}", "c": 1e-7})),
+        r#"{"a":"\u003c\u0026\u003e\u2028\u0001","b":1e+21,"c":1e-7}"#
+    );
     assert_eq!(to_json_indented(&json!({"a": [1], "b": {}})), "{\n  \"a\": [\n    1\n  ],\n  \"b\": {}\n}");
     assert_eq!(quote("a\"\n\u{1}é"), "\"a\\\"\\n\\x01é\"");
     assert_eq!(quote_char('é'), "'\\u00e9'");

@@ -5,7 +5,13 @@ use crate::duration::Duration;
 
 #[test]
 fn calendar_and_back() {
-    for text in ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "1900-03-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59+02:00"] {
+    for text in [
+        "1970-01-01T00:00:00Z",
+        "2000-02-29T23:59:59Z",
+        "1900-03-01T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59+02:00",
+    ] {
         assert_eq!(Instant::parse_rfc3339(text).unwrap().to_rfc3339(), text);
     }
     assert_eq!(Instant::parse_rfc3339("2024-02-29T00:00:00Z").unwrap().civil().weekday, 4);
@@ -23,5 +29,8 @@ fn differences_stay_within_a_duration() {
 #[test]
 fn misfits_say_what_was_wanted() {
     let error = Instant::parse(RFC3339, "2024-01-01").unwrap_err();
-    assert!(matches!(&error, TimeError::Mismatch { rest, element, .. } if rest.is_empty() && element == "T"), "{error}");
+    assert!(
+        matches!(&error, TimeError::Mismatch { rest, element, .. } if rest.is_empty() && element == "T"),
+        "{error}"
+    );
 }

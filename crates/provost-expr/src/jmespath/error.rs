@@ -107,7 +107,7 @@ pub enum FunctionFault {
     Regex(String),
     /// An image string that cannot be read.
     #[error("{0}")]
-    Image(#[from] crate::image::ImageError),
+    Image(Box<crate::image::ImageError>),
     /// The environment does not offer what the function needs.
     #[error("{0} is not available here")]
     Unavailable(&'static str),
@@ -185,7 +185,7 @@ pub enum JmesError {
     #[error("{0}")]
     Json(crate::go_text::JsonFault),
     /// A text that is no YAML.
-    #[error("error converting YAML to JSON: yaml: {0}")]
+    #[error("yaml: {0}")]
     Yaml(String),
     /// A text that is no base64.
     #[error("illegal base64 data at input byte {0}")]
@@ -207,9 +207,9 @@ pub enum JmesError {
     /// A text that is no version range.
     #[error(transparent)]
     Range(#[from] crate::semver_range::RangeError),
-    /// A text that is no quantity.
-    #[error(transparent)]
-    Quantity(#[from] crate::quantity::QuantityError),
+    /// `regex_match` with an expression that does not compile, or that we refuse.
+    #[error("error parsing regexp: {0}")]
+    Regex(String),
     /// A host name that could not be resolved.
     #[error("lookup {0}: no such host")]
     NoSuchHost(String),

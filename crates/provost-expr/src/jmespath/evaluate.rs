@@ -6,27 +6,10 @@ use serde_json::{Map, Value};
 
 use super::ast::{Comparator, Kind, Node};
 use super::error::JmesError;
+use super::item::{Item, NULL, Outcome, is_false, nodes, or_null};
 use super::{Found, MAX_WORK, functions};
 use crate::context::{Lookup, Origin};
 use crate::environment::Environment;
-use crate::go_text;
-
-/// A value on its way through an expression.
-#[derive(Clone, Debug)]
-pub(super) enum Item<'a> {
-    /// The document itself, whose parts are not loaded yet.
-    Root,
-    /// Part of the document or of the expression.
-    Ref(&'a Value),
-    /// Made by the expression.
-    Own(Value),
-    /// An `&expression`, an argument for functions.
-    Reference(&'a Node),
-}
-
-pub(super) type Outcome<'a> = Result<Item<'a>, JmesError>;
-
-const NULL: Item<'static> = Item::Own(Value::Null);
 
 /// One evaluation: where names are looked up, and how much has been done.
 pub(super) struct Interpreter<'a> {
@@ -47,37 +30,9 @@ pub(super) fn evaluate(
 ) -> Result<Found, JmesError> {
     let interpreter = Interpreter { lookup, environment, work: Cell::new(0), foreign: Cell::new(false) };
     let item = interpreter.node(node, Item::Root)?;
-    let value = interpreter.into_value(item)?;
+    let value = interpreter.own(item)?;
     let origin = if interpreter.foreign.get() { Origin::Foreign } else { Origin::Policy };
     Ok(Found { value, origin })
-}
-
-/// The unknown key becomes null; every other error stays one.
-pub(super) fn or_null(outcome: Outcome<'_>) -> Outcome<'_> {
-    match outcome {
-        Err(JmesError::UnknownKey(_)) => Ok(NULL),
-        other => other,
-    }
-}
-
-fn nodes(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(nodes).sum::<usize>(),
-        Value::Object(map) => 1 + map.values().map(nodes).sum::<usize>(),
-        Value::String(text) => 1 + text.len() / 64,
-        _ => 1,
-    }
-}
-
-fn is_false(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Bool(b) => !b,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::Number(_) => false,
-    }
 }
 
 impl<'a> Interpreter<'a> {
@@ -126,7 +81,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The item as a value of its own.
-    pub(super) fn into_value(&self, item: Item<'a>) -> Result<Value, JmesError> {
+    pub(super) fn own(&self, item: Item<'a>) -> Result<Value, JmesError> {
         match self.settle(item)? {
             Item::Own(value) => Ok(value),
             Item::Ref(value) => {
@@ -301,7 +256,7 @@ impl<'a> Interpreter<'a> {
         let mut at = start;
         while (step > 0 && at < stop) || (step < 0 && at > stop) {
             if let Some(item) = usize::try_from(at).ok().and_then(|place| items.get(place)) {
-                chosen.push(self.into_value(self.duplicate(item)?)?);
+                chosen.push(self.own(self.duplicate(item)?)?);
             }
             at = at.saturating_add(step);
         }
@@ -360,7 +315,7 @@ impl<'a> Interpreter<'a> {
     fn project(&self, items: Vec<Item<'a>>, right: &'a Node) -> Outcome<'a> {
         let mut collected = Vec::new();
         for item in items {
-            let found = self.into_value(or_null(self.node(right, item))?)?;
+            let found = self.own(or_null(self.node(right, item))?)?;
             if !found.is_null() {
                 collected.push(found);
             }
@@ -376,7 +331,7 @@ impl<'a> Interpreter<'a> {
         for item in items {
             let verdict = or_null(self.node(condition, self.duplicate(&item)?))?;
             if self.test(&verdict)? {
-                let found = self.into_value(or_null(self.node(right, item))?)?;
+                let found = self.own(or_null(self.node(right, item))?)?;
                 if !found.is_null() {
                     collected.push(found);
                 }
@@ -391,7 +346,7 @@ impl<'a> Interpreter<'a> {
         let Some(items) = self.elements(list)? else { return Ok(NULL) };
         let mut flat = Vec::new();
         for item in items {
-            match self.into_value(item)? {
+            match self.own(item)? {
                 Value::Array(nested) => flat.extend(nested),
                 other => flat.push(other),
             }
@@ -414,7 +369,7 @@ impl<'a> Interpreter<'a> {
         let mut made = Vec::with_capacity(nodes.len());
         for node in nodes {
             let item = or_null(self.node(node, self.duplicate(&value)?))?;
-            made.push(self.into_value(item)?);
+            made.push(self.own(item)?);
         }
         Ok(Item::Own(Value::Array(made)))
     }
@@ -427,7 +382,7 @@ impl<'a> Interpreter<'a> {
         let mut made = Map::new();
         for (key, node) in pairs {
             let item = or_null(self.node(node, self.duplicate(&value)?))?;
-            made.insert(key.clone(), self.into_value(item)?);
+            made.insert(key.clone(), self.own(item)?);
         }
         Ok(Item::Own(Value::Object(made)))
     }
@@ -440,22 +395,5 @@ impl<'a> Interpreter<'a> {
             arguments.push(self.settle(item)?);
         }
         functions::call(self, name, arguments).map(Item::Own)
-    }
-}
-
-impl<'a> Item<'a> {
-    /// The value, unless this is the unloaded document or an `&expression`.
-    pub(super) fn value(&self) -> Option<&Value> {
-        match self {
-            Self::Own(value) => Some(value),
-            Self::Ref(value) => Some(value),
-            Self::Root | Self::Reference(_) => None,
-        }
-    }
-
-    /// As Go prints it in error texts, shortened.
-    pub(super) fn shown(&self) -> String {
-        self.value()
-            .map_or_else(|| "{expression}".to_owned(), |value| go_text::shorten(&go_text::sprint(value)))
     }
 }

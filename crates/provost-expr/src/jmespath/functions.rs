@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::MAX_TEXT;
 use super::error::{FunctionFault, JmesError, TypeName};
-use super::evaluate::{Interpreter, Item};
+use super::evaluate::Interpreter;
+use super::item::Item;
 use crate::go_text;
 
 type Handler = for<'i, 'a> fn(&mut Call<'i, 'a>) -> Result<Value, JmesError>;
@@ -214,7 +215,7 @@ impl<'i, 'a> Call<'i, 'a> {
     }
 
     fn owned(&self, item: Item<'a>) -> Result<Value, JmesError> {
-        self.interpreter.into_value(item)
+        self.interpreter.own(item)
     }
 
     fn fault(&self, fault: FunctionFault) -> JmesError {

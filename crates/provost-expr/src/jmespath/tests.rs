@@ -14,7 +14,9 @@ fn search(expression: &str, input: &Value) -> Result<Value, JmesError> {
 
 #[test]
 fn deep_expressions_are_refused_not_followed() {
-    for (open, close) in [("(", ")"), ("!", ""), ("[", "]"), ("abs(", ")"), ("{a: ", "}"), ("a[?", "]"), ("& ", "")] {
+    for (open, close) in
+        [("(", ")"), ("!", ""), ("[", "]"), ("abs(", ")"), ("{a: ", "}"), ("a[?", "]"), ("& ", "")]
+    {
         let deep = open.repeat(100_000 / open.len()) + "a" + &close.repeat(100_000 / open.len());
         assert_eq!(Expression::parse(&deep).unwrap_err(), JmesError::TooDeep, "{open}");
     }
@@ -49,7 +51,8 @@ fn work_and_text_are_bounded() {
     let list = json!({ "l": vec![0; 3_000], "t": "x".repeat(100_000) });
     // Each element of the first list copies a list of its own: nine million steps.
     assert_eq!(search("l[*].[`0`] | [*].[length(map(&@, @)), @]", &list).map(|_| ()), Ok(()));
-    let squared = "map(&[@, `[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]`], l) | map(&@, @)";
+    let squared =
+        "map(&[@, `[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]`], l) | map(&@, @)";
     assert!(search(squared, &list).is_ok());
     let doubled = "[@, @]".to_owned() + &" | [@, @]".repeat(30);
     assert_eq!(search(&doubled, &list).unwrap_err(), JmesError::TooMuchWork);
@@ -86,7 +89,8 @@ fn only_the_roots_an_expression_names_are_loaded() {
     assert_eq!(found, Ok(json!(1)));
     assert_eq!(*lazy.asked.borrow(), ["one"]);
     // A root that cannot be loaded is no missing key: nothing swallows it.
-    for expression in ["broken || 'x'", "broken[]", "!broken", "broken == 'x'", "not_null(broken, 'x')", "@"] {
+    for expression in ["broken || 'x'", "broken[]", "!broken", "broken == 'x'", "not_null(broken, 'x')", "@"]
+    {
         let found = Expression::parse(expression).unwrap().search(&lazy, &environment);
         assert!(matches!(found, Err(JmesError::Context(_))), "{expression}: {found:?}");
     }
@@ -123,7 +127,9 @@ fn a_value_is_foreign_as_soon_as_a_foreign_root_was_looked_at() {
 
 #[test]
 fn what_the_environment_does_not_offer_is_an_error() {
-    for expression in ["time_now()", "time_now_utc()", "random('[a-z]')", "time_since('', '2024-01-01T00:00:00Z', '')"] {
+    for expression in
+        ["time_now()", "time_now_utc()", "random('[a-z]')", "time_since('', '2024-01-01T00:00:00Z', '')"]
+    {
         assert!(search(expression, &json!({})).is_err(), "{expression}");
     }
     assert!(search("is_external_url('http://example.com')", &json!({})).is_err());
@@ -135,7 +141,10 @@ fn every_function_is_listed_once_with_its_note() {
     assert_eq!(all.iter().filter(|s| s.builtin).count(), 25);
     assert_eq!(all.iter().filter(|s| !s.builtin).count(), 51);
     assert!(all.iter().all(|signature| !signature.note.is_empty()));
-    assert_eq!(all.iter().find(|s| s.name == "regex_match").unwrap().to_string(), "regex_match(string, string|number) bool");
+    assert_eq!(
+        all.iter().find(|s| s.name == "regex_match").unwrap().to_string(),
+        "regex_match(string, string|number) bool"
+    );
 }
 
 #[test]

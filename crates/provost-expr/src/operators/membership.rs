@@ -146,7 +146,11 @@ pub(super) fn all_not_in(key: &Value, value: &Value) -> bool {
 fn plain_list(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        Value::String(text) => serde_json::from_str::<Vec<String>>(text).ok(),
+        // Go reads null into any list, and null elements as empty texts.
+        Value::String(text) => {
+            let items = serde_json::from_str::<Option<Vec<Option<String>>>>(text).ok()?;
+            Some(items.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect())
+        }
         _ => None,
     }
 }

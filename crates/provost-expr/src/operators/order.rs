@@ -28,13 +28,14 @@ fn whole_seconds(number: f64) -> Duration {
     Duration::from_seconds(number as i64)
 }
 
+/// A duration text; `0` is a number.
+fn duration_text(value: &Value) -> Option<Duration> {
+    value.as_str().filter(|text| *text != "0")?.parse().ok()
+}
+
 /// Two durations, where at least one side is a duration text; the other may be a number of seconds.
 pub(super) fn duration_pair(key: &Value, value: &Value) -> Option<(Duration, Duration)> {
-    let text = |value: &Value| {
-        let text = value.as_str().filter(|text| *text != "0")?;
-        text.parse::<Duration>().ok()
-    };
-    let (left, right) = (text(key), text(value));
+    let (left, right) = (duration_text(key), duration_text(value));
     if left.is_none() && right.is_none() {
         return None;
     }
@@ -43,7 +44,11 @@ pub(super) fn duration_pair(key: &Value, value: &Value) -> Option<(Duration, Dur
     Some((left, right))
 }
 
-fn number_against(order: Order, key: f64, value: &Value) -> bool {
+/// A number as key; a duration text on the other side makes it seconds.
+fn numbers_with(order: Order, key: f64, value: &Value) -> bool {
+    if let Some(right) = duration_text(value) {
+        return holds(order, whole_seconds(key).cmp(&right));
+    }
     let value = match value {
         Value::Number(n) => n.as_f64(),
         Value::String(text) => read_number(text),
@@ -54,13 +59,11 @@ fn number_against(order: Order, key: f64, value: &Value) -> bool {
 
 /// `GreaterThan` and its relatives: durations, then quantities, then numbers, then versions.
 pub(super) fn numbers(order: Order, key: &Value, value: &Value) -> bool {
-    if let Value::Number(_) | Value::String(_) = key
-        && let Some((left, right)) = duration_pair(key, value)
-    {
+    if let Some((left, right)) = duration_pair(key, value) {
         return holds(order, left.cmp(&right));
     }
     match key {
-        Value::Number(n) => number_against(order, n.as_f64().unwrap_or(f64::NAN), value),
+        Value::Number(n) => numbers_with(order, n.as_f64().unwrap_or(f64::NAN), value),
         Value::String(text) => {
             if let (Ok(left), Some(Ok(right))) =
                 (text.parse::<Quantity>(), value.as_str().map(str::parse::<Quantity>))
@@ -68,7 +71,7 @@ pub(super) fn numbers(order: Order, key: &Value, value: &Value) -> bool {
                 return holds(order, left.cmp(&right));
             }
             if let Some(number) = read_number(text) {
-                return number_against(order, number, value);
+                return numbers_with(order, number, value);
             }
             match (Version::parse(text), value.as_str().map(Version::parse)) {
                 (Ok(left), Some(Ok(right))) => holds(order, left.cmp(&right)),

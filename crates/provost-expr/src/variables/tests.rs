@@ -16,7 +16,8 @@ fn put(document: &Value, foreign: &Value) -> Result<Value, SubstituteError> {
 #[test]
 fn braces_in_foreign_text_are_text() {
     for hostile in ["{{ secret }}", "\\{{ secret }}", "$(/other)", "{{- secret }}", "a {{ secret }} b"] {
-        let document = json!({"other": "o", "whole": "{{ x }}", "part": "<{{ x }}>", "twice": "{{ x }}{{ x }}"});
+        let document =
+            json!({"other": "o", "whole": "{{ x }}", "part": "<{{ x }}>", "twice": "{{ x }}{{ x }}"});
         let wanted = json!({
             "other": "o",
             "whole": hostile,
@@ -94,7 +95,10 @@ fn limits() {
     let environment = Environment::default();
     let looping = substitute(&json!("-{{ again }}"), &roots, &environment);
     assert_eq!(looping, Err(SubstituteError::TooManyRounds(String::new())));
-    assert!(matches!(substitute(&json!("{{ twice }}"), &roots, &environment), Err(SubstituteError::TooDeep(_))));
+    assert!(matches!(
+        substitute(&json!("{{ twice }}"), &roots, &environment),
+        Err(SubstituteError::TooDeep(_))
+    ));
     let long = substitute(&json!("-{{ long }} {{ long }} {{ long }} {{ long }}"), &roots, &environment);
     assert_eq!(long, Err(SubstituteError::TooLong(String::new())));
 }

@@ -12,7 +12,7 @@ use super::{Call, Signature, number_value, text};
 use crate::go_text;
 use crate::jmespath::ast::Node;
 use crate::jmespath::error::{FunctionFault, JmesError};
-use crate::jmespath::evaluate::{Item, or_null};
+use crate::jmespath::item::{Item, or_null};
 
 type Result<T> = std::result::Result<T, JmesError>;
 

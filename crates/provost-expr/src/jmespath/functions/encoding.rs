@@ -39,7 +39,7 @@ fn base64_decode(call: &mut Call<'_, '_>) -> Result<Value> {
             base64::DecodeError::InvalidByte(offset, _)
             | base64::DecodeError::InvalidLastSymbol(offset, _) => offset,
             base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
-                compact.len() / 4 * 4
+                if compact.ends_with('=') { compact.len() } else { compact.len() / 4 * 4 }
             }
         })
     })?;

@@ -33,7 +33,7 @@ fn image_normalize(call: &mut Call<'_, '_>) -> Result<Value> {
     let images = call.interpreter().environment.images;
     match ImageInfo::parse(call.text(0), &images) {
         Ok(info) => text_value(info.to_string()),
-        Err(error) => Err(call.fault(FunctionFault::Image(error))),
+        Err(error) => Err(call.fault(FunctionFault::Image(Box::new(error)))),
     }
 }
 

@@ -153,11 +153,9 @@ fn compare(call: &mut Call<'_, '_>) -> Result<Value> {
 }
 
 fn equal_fold(call: &mut Call<'_, '_>) -> Result<Value> {
-    // Simple folding: what both cases of each character have in common.
-    let fold = |text: &str| {
-        text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>()
-    };
-    Ok(Value::Bool(fold(call.text(0)) == fold(call.text(1))))
+    // Simple folding: what the cases of one character have in common.
+    let fold = |c: char| lower(upper(c));
+    Ok(Value::Bool(call.text(0).chars().map(fold).eq(call.text(1).chars().map(fold))))
 }
 
 fn replaced(text: &str, old: &str, new: &str, limit: Option<usize>) -> Result<Value> {
@@ -182,19 +180,25 @@ fn replace_all(call: &mut Call<'_, '_>) -> Result<Value> {
 }
 
 fn to_upper(call: &mut Call<'_, '_>) -> Result<Value> {
-    text_value(call.text(0).chars().map(|c| one_to_one(c, c.to_uppercase())).collect())
+    text_value(call.text(0).chars().map(upper).collect())
 }
 
 fn to_lower(call: &mut Call<'_, '_>) -> Result<Value> {
-    text_value(call.text(0).chars().map(|c| one_to_one(c, c.to_lowercase())).collect())
+    text_value(call.text(0).chars().map(lower).collect())
 }
 
 /// Go changes case character by character: one that would become two stays.
-fn one_to_one(c: char, mut changed: impl Iterator<Item = char>) -> char {
+fn upper(c: char) -> char {
+    let mut changed = c.to_uppercase();
     match (changed.next(), changed.next()) {
         (Some(other), None) => other,
         _ => c,
     }
+}
+
+/// Only `İ` becomes two characters, of which Go takes the first.
+fn lower(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
 }
 
 fn trim(call: &mut Call<'_, '_>) -> Result<Value> {
@@ -262,7 +266,8 @@ fn regex_replace_literal(call: &mut Call<'_, '_>) -> Result<Value> {
 }
 
 fn regex_match(call: &mut Call<'_, '_>) -> Result<Value> {
-    Ok(Value::Bool(compiled(call)?.is_match(&call.printed(1))))
+    let pattern = re2::compile(call.text(0)).map_err(JmesError::Regex)?;
+    Ok(Value::Bool(pattern.is_match(&call.printed(1))))
 }
 
 fn pattern_match(call: &mut Call<'_, '_>) -> Result<Value> {
