@@ -18,6 +18,11 @@ impl Failure {
         Self { code: 1, message: Some(message.into()) }
     }
 
+    /// A chosen exit code with this reason.
+    pub(crate) fn coded(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: Some(message.into()) }
+    }
+
     /// A chosen exit code; what there is to say has been said.
     pub(crate) fn quiet(code: u8) -> Self {
         Self { code, message: None }
