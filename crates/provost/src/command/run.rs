@@ -1,13 +1,179 @@
-//! `provost run`.
+//! `provost run`: runs Tekton pipelines and tasks on this machine.
+
+mod progress;
+mod signing;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use provost_tekton::object::read::{MAX_FILE, ReadError};
+use provost_tekton::object::{Document, Param, ParamValue, read_documents};
+use provost_tekton::run::{self, Finished, Isolation, RunRequest};
 
 use crate::face::Face;
 use crate::failure::Failure;
+use progress::Progress;
+use signing::SignFlags;
 
-/// PLACEHOLDER: the owner of this command replaces this file.
+/// Runs the PipelineRun or TaskRun among the given files, as Tekton would on a cluster.
+///
+/// Steps are processes of this machine, each in namespaces of its own where the kernel grants them; the image a step names
+/// is not run. Tasks and Pipelines, also those a resolver would fetch, are looked up among the files. What Tekton would
+/// leave is written as YAML: the PipelineRun and its TaskRuns.
 #[derive(clap::Args, Debug)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// A file of Tekton objects, YAML or JSON; `-` for standard input. May be repeated.
+    #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
+    filename: Vec<PathBuf>,
+    /// Which run, where the files hold several.
+    #[arg(long, value_name = "[KIND/]NAME")]
+    run: Option<String>,
+    /// A parameter that replaces or joins those of the run; an array or object is given as JSON.
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    param: Vec<String>,
+    /// A local folder or file in place of a Secret.
+    #[arg(long, value_name = "NAME=PATH")]
+    secret: Vec<String>,
+    /// A local folder or file in place of a ConfigMap.
+    #[arg(long, value_name = "NAME=PATH")]
+    config_map: Vec<String>,
+    /// Where the run's folders are made and left; a temporary folder that vanishes otherwise.
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// Where the finished runs are written, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How many tasks run side by side.
+    #[arg(long, value_name = "NUMBER", default_value_t = run::DEFAULT_PARALLEL)]
+    parallel: usize,
+    /// Run steps without namespaces; paths then reach them through variables only.
+    #[arg(long)]
+    no_isolation: bool,
+    #[command(flatten)]
+    signing: SignFlags,
+}
 
-/// PLACEHOLDER.
-pub(crate) async fn run(_args: Args, _face: &Face) -> Result<(), Failure> {
-    Err(Failure::new("not built yet"))
+/// Runs, writes the finished runs, and fails where the run failed.
+///
+/// # Errors
+/// The file, object and field that keeps the run from running; exit code 1 where it ran and failed.
+pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    let signing = args.signing.prepare(face)?;
+    let request = request(&args, face)?;
+    let mut finished = carry_out(request, face).await?;
+    // Every process of the run has ended by here, so only now may a key be opened (security rule 34).
+    let signed = match &signing {
+        Some(signing) => signing.sign(&mut finished, face).await,
+        None => Ok(()),
+    };
+    // What ran is written whether or not it could be signed.
+    let yaml = written(&finished)?;
+    match &args.output {
+        Some(path) => replace(path, yaml.as_bytes())?,
+        None => face.out_raw(yaml),
+    }
+    signed?;
+    if finished.succeeded() { Ok(()) } else { Err(Failure::quiet(1)) }
+}
+
+/// Runs to the end, or until an interrupt; either way no process is left.
+async fn carry_out(request: RunRequest, face: &Face) -> Result<Finished, Failure> {
+    let progress = Progress::new(face);
+    tokio::select! {
+        finished = run::run(request, &progress) => {
+            let finished = finished?;
+            progress.ended(&finished);
+            Ok(finished)
+        }
+        _ = tokio::signal::ctrl_c() => {
+            face.say("Error: interrupted: the run was given up, and its steps were ended");
+            // 128 and the number of the interrupt, as a shell would have it.
+            Err(Failure::quiet(130))
+        }
+    }
+}
+
+fn request(args: &Args, face: &Face) -> Result<RunRequest, Failure> {
+    let mut objects: Vec<Document> = Vec::new();
+    for path in &args.filename {
+        objects.extend(read(path)?);
+    }
+    let program =
+        std::env::current_exe().map_err(|error| Failure::from(error).context("finding this program"))?;
+    let mut request = RunRequest::new(objects, program);
+    request.select.clone_from(&args.run);
+    for text in &args.param {
+        let (name, value) = pair(text, "--param", "NAME=VALUE")?;
+        request.params.push(Param { name: name.to_owned(), value: ParamValue::String(value.to_owned()) });
+    }
+    request.secrets = places(&args.secret, "--secret")?;
+    request.config_maps = places(&args.config_map, "--config-map")?;
+    request.folder.clone_from(&args.dir);
+    request.parallel = args.parallel;
+    if let Some(path) = face.environment.text("PATH") {
+        request.path = path;
+    }
+    if args.no_isolation {
+        request.isolation = Isolation::Off;
+    }
+    Ok(request)
+}
+
+fn read(path: &Path) -> Result<Vec<Document>, Failure> {
+    use std::io::Read;
+    let file = path.display().to_string();
+    let failed = |error: std::io::Error| Failure::from(error).context(&file);
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, so that too much is noticed without being read.
+    let limit = MAX_FILE as u64 + 1;
+    if file == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        std::fs::File::open(path).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    Ok(read_documents(&file, &bytes).map_err(|error: ReadError| error)?)
+}
+
+fn pair<'t>(text: &'t str, flag: &str, form: &str) -> Result<(&'t str, &'t str), Failure> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name, value)),
+        _ => Err(Failure::new(format!("{flag} {text:?}: expected {form}"))),
+    }
+}
+
+fn places(texts: &[String], flag: &str) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let read = texts.iter().map(|text| {
+        let (name, path) = pair(text, flag, "NAME=PATH")?;
+        Ok((name.to_owned(), PathBuf::from(path)))
+    });
+    read.collect()
+}
+
+/// The finished runs, the PipelineRun first.
+fn written(finished: &Finished) -> Result<String, Failure> {
+    let mut out = String::new();
+    let values = finished
+        .pipeline_run
+        .iter()
+        .map(serde_json::to_value)
+        .chain(finished.task_runs.iter().map(serde_json::to_value));
+    for value in values {
+        out.push_str("---\n");
+        out.push_str(&serde_saphyr::to_string(&value?)?);
+        if !out.ends_with('\n') {
+            out.push('\n');
+        }
+    }
+    Ok(out)
+}
+
+/// Writes a file so that a reader sees the old one or the new one, never half.
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::from(error).context(&path.display().to_string());
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
 }
