@@ -10,7 +10,6 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use provost_oci::Repository;
 use serde::Deserialize;
-use tokio::sync::OnceCell;
 
 use crate::StoreError;
 use crate::credential_helper::{self, HelperEnvironment};
@@ -99,37 +98,27 @@ struct Entry {
     registrytoken: Option<String>,
 }
 
-/// A user's file, read when it is first needed.
+/// A user's file, read each time a credential is looked for: it may change under a long-running server.
 pub(crate) struct DockerFiles {
     paths: DockerPaths,
-    document: OnceCell<Loaded>,
-}
-
-struct Loaded {
-    name: String,
-    document: Document,
 }
 
 impl DockerFiles {
     pub(crate) fn new(paths: DockerPaths) -> Self {
-        Self { paths, document: OnceCell::new() }
+        Self { paths }
     }
 
-    async fn load(&self, registry: &str) -> Result<&Loaded, StoreError> {
-        let load = || async {
-            let Some(path) = self.paths.file() else {
-                return Ok(Loaded { name: String::new(), document: Document::default() });
-            };
-            let name = path.display().to_string();
-            let failed = |reason: String| StoreError::Credentials {
-                registry: registry.to_owned(),
-                reason: format!("{name}: {reason}"),
-            };
-            let bytes = read_bounded(&path).map_err(failed)?;
-            let document = serde_json::from_slice(&bytes).map_err(|e| failed(unreadable(&e)))?;
-            Ok(Loaded { name, document })
+    /// The file's name for errors, and what it holds; nothing where there is none.
+    fn load(&self, registry: &str) -> Result<(String, Document), StoreError> {
+        let Some(path) = self.paths.file() else { return Ok((String::new(), Document::default())) };
+        let name = path.display().to_string();
+        let failed = |reason: String| StoreError::Credentials {
+            registry: registry.to_owned(),
+            reason: format!("{name}: {reason}"),
         };
-        self.document.get_or_try_init(load).await
+        let bytes = read_bounded(&path).map_err(failed)?;
+        let document = serde_json::from_slice(&bytes).map_err(|e| failed(unreadable(&e)))?;
+        Ok((name, document))
     }
 
     async fn ask_helper(
@@ -152,7 +141,7 @@ impl DockerFiles {
 impl CredentialSource for DockerFiles {
     async fn find(&self, repository: &Repository) -> Result<Option<Found>, StoreError> {
         let registry = repository.registry();
-        let Loaded { name, document } = self.load(registry).await?;
+        let (name, document) = self.load(registry)?;
         let helpers = document.helpers.as_ref();
         let full = repository.to_string();
         if let Some(helper) = helpers.and_then(|helpers| helpers.get(&full))
@@ -160,7 +149,8 @@ impl CredentialSource for DockerFiles {
         {
             return Ok(Some(found));
         }
-        let entry = document.auths.as_ref().and_then(|auths| best_entry(auths, repository, name).transpose());
+        let entry =
+            document.auths.as_ref().and_then(|auths| best_entry(auths, repository, &name).transpose());
         let entry = entry.transpose()?;
         if let Some((specific, found)) = &entry
             && *specific

@@ -15,8 +15,8 @@ pub const ERROR_ENTRIES: usize = 8;
 /// The largest answer of a token service: tokens have 1 to 8 KiB, so 1 MiB is over a hundredfold.
 pub const TOKEN_ANSWER_LIMIT: u64 = 1024 * 1024;
 
-/// The longest token that is put into a header: servers accept 8 to 64 KiB of headers.
-pub const TOKEN_LENGTH_LIMIT: usize = 64 * 1024;
+/// The longest token that is put into a header: most servers take 8 to 16 KiB of headers, the most lenient more.
+pub const TOKEN_LENGTH_LIMIT: usize = 32 * 1024;
 
 /// The longest `WWW-Authenticate` that is read: a real one has about 200 bytes.
 pub const CHALLENGE_LIMIT: usize = 8 * 1024;
@@ -68,9 +68,16 @@ pub const TLS_SILENCE: Duration = Duration::from_secs(5);
 /// admission webhook has.
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many registries, tokens and credentials are remembered; beyond that all are forgotten and asked anew. At
-/// about 8 KiB a token these are 32 MiB.
-pub const REMEMBERED: usize = 4096;
+/// How many registries, tokens and credentials are remembered; beyond that all are forgotten and asked anew. A
+/// hostile registry's tokens at 8 KiB of challenge and 32 KiB of token each are 80 MiB, honest ones at 2 KiB 4 MiB.
+pub const REMEMBERED: usize = 2048;
+
+/// How long a credential is remembered before its source is asked again: those of cloud helpers change every few
+/// hours, mounted files when a Secret does.
+pub const CREDENTIAL_LIFE: Duration = Duration::from_secs(300);
+
+/// How many addresses of one name are greeted: no registry's name has more than a handful.
+pub const ADDRESSES: usize = 8;
 
 /// The longest life a token is given credit for, whatever its service says; older ones are fetched anew.
 pub const TOKEN_LIFE_LIMIT: Duration = Duration::from_secs(3600);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,6 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method};
 use provost_oci::{Digest, Repository};
-use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::StoreError;
@@ -17,7 +17,7 @@ use crate::answer::{self, Expect, request_line};
 use crate::challenge::Challenge;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::keychain::{ClearText, Credential, Found, Keychain};
-use crate::limits::{REMEMBERED, TOKEN_ANSWER_LIMIT};
+use crate::limits::{CREDENTIAL_LIFE, REMEMBERED, TOKEN_ANSWER_LIMIT};
 use crate::network_failure::Failure;
 use crate::retry::is_transient;
 use crate::token::{Token, TokenAnswer, TokenFor, Tokens};
@@ -26,7 +26,8 @@ use crate::transport::{Access, Ask, Transport};
 /// The name we give ourselves to token services that want one.
 const CLIENT_ID: &str = "provost";
 
-type Slot = Arc<OnceCell<Option<Found>>>;
+/// A credential, or that there is none, and since when this is known.
+type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Option<Found>)>>>;
 
 /// What has been learned about logins: challenges, credentials, tokens.
 #[derive(Default)]
@@ -35,7 +36,7 @@ pub(crate) struct Login {
     tokens: Tokens,
     /// The challenge each registry last sent, so that later requests need no 401 first.
     challenges: Mutex<HashMap<String, Challenge>>,
-    /// Credentials by repository: helpers are asked once.
+    /// Credentials by repository: helpers are asked once in [`CREDENTIAL_LIFE`].
     credentials: Mutex<HashMap<Repository, Slot>>,
 }
 
@@ -44,7 +45,7 @@ impl Login {
         Self { keychain, ..Self::default() }
     }
 
-    async fn credential(&self, repository: &Repository) -> Result<Option<Found>, StoreError> {
+    async fn credential(&self, repository: &Repository, now: Instant) -> Result<Option<Found>, StoreError> {
         let slot = {
             let mut slots = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
             if slots.len() >= REMEMBERED && !slots.contains_key(repository) {
@@ -52,7 +53,15 @@ impl Login {
             }
             Arc::clone(slots.entry(repository.clone()).or_default())
         };
-        slot.get_or_try_init(|| self.keychain.find(repository)).await.cloned()
+        let mut held = slot.lock().await;
+        if let Some((since, found)) = held.as_ref()
+            && now.saturating_duration_since(*since) < CREDENTIAL_LIFE
+        {
+            return Ok(found.clone());
+        }
+        let found = self.keychain.find(repository).await?;
+        *held = Some((now, found.clone()));
+        Ok(found)
     }
 
     fn remember(&self, registry: &str, challenge: &Challenge) {
@@ -100,7 +109,7 @@ impl Transport {
         refused: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Failure> {
         self.login.remember(endpoint.registry(), challenge);
-        let found = self.login.credential(ask.repository).await?;
+        let found = self.login.credential(ask.repository, self.retry.clock.now()).await?;
         match (challenge, found) {
             (_, Some(Found { credential: Credential::Bearer(token), clear_text })) => {
                 self.permit(endpoint, scheme, &clear_text)?;
@@ -316,7 +325,10 @@ fn fingerprint(found: Option<&Found>) -> Digest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+    use crate::keychain::CredentialSource;
 
     #[tokio::test]
     async fn not_more_than_the_limit_is_remembered() {
@@ -324,10 +336,34 @@ mod tests {
         for number in 0..=REMEMBERED {
             let registry = format!("r{number}.test");
             login.remember(&registry, &Challenge::Basic);
-            login.credential(&Repository::new(&registry, "team/app").unwrap()).await.unwrap();
+            let repository = Repository::new(&registry, "team/app").unwrap();
+            login.credential(&repository, Instant::now()).await.unwrap();
         }
         assert!(login.challenges.lock().unwrap().len() <= REMEMBERED);
         assert!(login.credentials.lock().unwrap().len() <= REMEMBERED);
+    }
+
+    /// A source whose answer changes each time it is asked.
+    #[derive(Default)]
+    struct Changing(Arc<AtomicUsize>);
+
+    #[async_trait::async_trait]
+    impl CredentialSource for Changing {
+        async fn find(&self, _: &Repository) -> Result<Option<Found>, StoreError> {
+            let credential = Credential::Bearer(self.0.fetch_add(1, Ordering::SeqCst).to_string());
+            Ok(Some(Found { credential, clear_text: ClearText::Never }))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_credential_is_asked_for_again_when_it_is_old() {
+        let login = Login::new(Keychain::anonymous().with(Changing::default()));
+        let (repository, now) = (Repository::new("reg.test", "team/app").unwrap(), Instant::now());
+        for (seconds, want) in [(0, "0"), (299, "0"), (300, "1"), (301, "1")] {
+            let then = now + std::time::Duration::from_secs(seconds);
+            let found = login.credential(&repository, then).await.unwrap().unwrap();
+            assert_eq!(found.credential, Credential::Bearer(want.to_owned()), "{seconds}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::select_ok;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -10,7 +11,7 @@ use url::Host;
 
 use crate::address_rule::AddressRule;
 use crate::endpoint::{Endpoint, Scheme};
-use crate::limits::{CONNECT_TIME, REMEMBERED, TLS_SILENCE};
+use crate::limits::{ADDRESSES, CONNECT_TIME, REMEMBERED, TLS_SILENCE};
 use crate::tls_greeting::client_hello;
 
 /// What a port does with a TLS greeting.
@@ -54,7 +55,10 @@ pub(crate) async fn greet(endpoint: &Endpoint, rule: &AddressRule) -> Greeted {
     };
     let connected = timeout(CONNECT_TIME, async {
         let addresses = rule.resolve(bare, endpoint.port(Scheme::Https)).await.ok()?;
-        TcpStream::connect(addresses.as_slice()).await.ok()
+        // All at once: one address that swallows packets must not make a TLS speaker look plain.
+        let tries =
+            addresses.into_iter().take(ADDRESSES).map(|address| Box::pin(TcpStream::connect(address)));
+        Some(select_ok(tries).await.ok()?.0)
     });
     let Ok(Some(mut stream)) = connected.await else { return Greeted::Unreachable };
     let answered = timeout(TLS_SILENCE, async {

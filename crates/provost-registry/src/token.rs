@@ -45,7 +45,7 @@ impl TokenAnswer {
         let text = self.token.filter(filled).or(self.access_token.filter(filled));
         let text = text.ok_or("the answer of the token service has neither token nor access_token")?;
         if text.len() > TOKEN_LENGTH_LIMIT {
-            return Err("the token is longer than 64 KiB");
+            return Err("the token is longer than 32 KiB");
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("the token holds characters that no header may have");
