@@ -87,9 +87,8 @@ async fn carry_out(request: RunRequest, face: &Face) -> Result<Finished, Failure
             Ok(finished)
         }
         _ = tokio::signal::ctrl_c() => {
-            face.say("Error: interrupted: the run was given up, and its steps were ended");
             // 128 and the number of the interrupt, as a shell would have it.
-            Err(Failure::quiet(130))
+            Err(Failure::coded(130, "interrupted: the run was given up, and its steps were ended"))
         }
     }
 }
@@ -158,9 +157,11 @@ fn written(finished: &Finished) -> Result<String, Failure> {
         .iter()
         .map(serde_json::to_value)
         .chain(finished.task_runs.iter().map(serde_json::to_value));
+    // Long texts on one line, as kubectl writes them, so that a reader's grep finds what it looks for.
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
     for value in values {
         out.push_str("---\n");
-        out.push_str(&serde_saphyr::to_string(&value?)?);
+        out.push_str(&serde_saphyr::to_string_with_options(&value?, options.clone())?);
         if !out.ends_with('\n') {
             out.push('\n');
         }

@@ -84,7 +84,12 @@ impl Signing {
         Ok(())
     }
 
-    async fn one(&self, run: &Run<'_>, key: &PrivateKey, face: &Face) -> Result<BTreeMap<String, String>, Failure> {
+    async fn one(
+        &self,
+        run: &Run<'_>,
+        key: &PrivateKey,
+        face: &Face,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let signed = sign_run(&self.config, run, key, &self.store).await?;
         for placed in &signed.placed {
             let verb = if placed.new { "stored" } else { "found in place" };
