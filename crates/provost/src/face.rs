@@ -1,6 +1,6 @@
 //! Where results and remarks go: standard output and standard error, surviving a reader that went away.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use crate::environment::Environment;
 
@@ -37,10 +37,5 @@ impl Face {
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         let mut stream = io::stderr().lock();
         let _ = stream.write_all(line.as_ref().as_bytes()).and_then(|()| stream.write_all(b"\n"));
-    }
-
-    /// Whether a person watches standard error, so that progress is worth drawing.
-    pub(crate) fn watched(&self) -> bool {
-        io::stderr().is_terminal()
     }
 }
