@@ -150,13 +150,15 @@ impl FromStr for Quantity {
                 Some(product) => scaled(&product.to_string(), 9 - places),
                 None => scaled(&digits, 9 - places).saturating_mul(factor),
             };
-            let size = size.min(i128::from(i64::MAX) * 1_000_000_000);
+            let highest = i128::from(i64::MAX) * 1_000_000_000;
+            let capped = size > highest;
+            let size = size.min(highest);
             // Apimachinery keeps fractions below one out of the binary family.
             if size > 0 && size < 1_000_000_000 && !parts.fraction.is_empty() {
                 format = Format::Decimal;
             }
             let room = 14 - i32::try_from(parts.whole.len()).unwrap_or(i32::MAX) - exponent * 3 / 10;
-            (size, if parts.fraction.is_empty() && room >= 0 { 0 } else { 9 })
+            (size, if capped || (parts.fraction.is_empty() && room >= 0) { 0 } else { 9 })
         } else {
             let scale = places.saturating_sub(exponent);
             (scaled(&digits, 9_i32.saturating_sub(scale)), scale.min(9))

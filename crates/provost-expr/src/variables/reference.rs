@@ -88,7 +88,13 @@ fn replace(document: &Value, text: &str, path: &str) -> Result<String, Substitut
         let before = text.get(..open).unwrap_or_default();
         let escaped = before.ends_with('\\');
         let preceded = open == 0 || open > copied;
-        let Some(end) = close(text, open) else { break };
+        let Some(end) = close(text, open) else {
+            // No `)` before the next blank, so none for any opening before it but one that stands right at it.
+            let blank = text.get(open + 2..).and_then(|rest| rest.find(' '));
+            let Some(blank) = blank.map(|at| at + open + 2) else { break };
+            from = blank.saturating_sub(2).max(open + 2);
+            continue;
+        };
         if escaped || !preceded {
             // The backslash before `$(` has done its work.
             let kept = if escaped { open - 1 } else { open };
@@ -137,7 +143,8 @@ fn target(document: &Value, reference: &str, path: &str) -> Result<String, Refer
             _ => steps.push(step),
         }
     }
-    let mut value = Some(document);
+    // The document as a whole has no path.
+    let mut value = if steps.is_empty() { None } else { Some(document) };
     for step in &steps {
         value = value.and_then(|value| match value {
             Value::Array(items) => step.parse::<usize>().ok().and_then(|index| items.get(index)),

@@ -213,13 +213,24 @@ fn divide(call: &mut Call<'_, '_>) -> Result<Value> {
     })
 }
 
+/// Whether a number is one of Go's 64-bit integers.
+fn fits_integer(value: f64) -> bool {
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    value.fract() == 0.0 && (-BOUND..BOUND).contains(&value)
+}
+
 fn modulo(call: &mut Call<'_, '_>) -> Result<Value> {
     binary(call, |left, right| match (left, right) {
         (Operand::Scalar(a), Operand::Scalar(b)) => {
-            if a.fract() != 0.0 || b.fract() != 0.0 {
+            if !fits_integer(a) || !fits_integer(b) {
                 return Err(FunctionFault::NotIntegerModulo);
             }
             if b == 0.0 { Err(FunctionFault::ZeroDivisor) } else { scalar(a % b) }
+        }
+        (Operand::Quantity(a), Operand::Quantity(b))
+            if !fits_integer(a.as_f64()) || !fits_integer(b.as_f64()) =>
+        {
+            Err(FunctionFault::NotIntegerModulo)
         }
         (Operand::Quantity(a), Operand::Quantity(b)) => match a.modulo(&b) {
             None => Err(FunctionFault::NotIntegerModulo),

@@ -128,6 +128,7 @@ fn join(call: &mut Call<'_, '_>) -> Result<Value> {
 fn contains(call: &mut Call<'_, '_>) -> Result<Value> {
     let found = match (call.value(0), call.value(1)) {
         (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
+        (Value::Array(_), _) if call.arguments.iter().any(|argument| argument.value().is_none()) => false,
         (Value::Array(items), wanted) => {
             let mut found = false;
             for item in items {
