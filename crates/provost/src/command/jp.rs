@@ -13,9 +13,10 @@ use surroundings::{Lots, SystemClock, SystemResolver};
 
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::go_os;
 
 /// The largest file or standard input that is read: what the YAML reader takes.
-const MAX_INPUT: usize = yaml::MAX_YAML;
+const MAX_INPUT: u64 = yaml::MAX_YAML as u64;
 
 /// Tries JMESPath expressions with Kyverno's functions.
 #[derive(clap::Args, Debug)]
@@ -90,23 +91,15 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     })
 }
 
-fn bounded(reader: impl Read, name: impl Display) -> Result<String, String> {
-    let mut text = String::new();
-    let limit = u64::try_from(MAX_INPUT).unwrap_or(u64::MAX).saturating_add(1);
-    reader
-        .take(limit)
-        .read_to_string(&mut text)
-        .map_err(|error| format!("failed to read file {name}: {error}"))?;
-    if text.len() > MAX_INPUT {
-        return Err(format!("failed to read file {name}: longer than {MAX_INPUT} bytes"));
-    }
-    Ok(text)
+fn text(bytes: Vec<u8>, name: impl Display) -> Result<String, String> {
+    String::from_utf8(bytes).map_err(|_| format!("failed to read file {name}: it is no UTF-8 text"))
 }
 
 fn file(path: &Path) -> Result<String, String> {
-    let file = std::fs::File::open(path)
-        .map_err(|error| format!("failed open file {}: {error}", path.display()))?;
-    bounded(file, path.display())
+    let name = path.display();
+    let bytes = go_os::read(path, MAX_INPUT)
+        .map_err(|failure| format!("failed open file {name}: {}", failure.words()))?;
+    text(bytes, name)
 }
 
 fn expressions(given: &[String], files: &[PathBuf]) -> Result<Vec<String>, String> {
@@ -120,7 +113,13 @@ fn expressions(given: &[String], files: &[PathBuf]) -> Result<Vec<String>, Strin
 fn typed(face: &Face, what: &str) -> Result<String, String> {
     face.out("Reading from terminal input.");
     face.out(format!("Enter {what} and hit Ctrl+D."));
-    bounded(std::io::stdin().lock(), "STDIN")
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("failed to read file STDIN: {}", go_os::cause(&error)))?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(format!("failed to read file STDIN: longer than {MAX_INPUT} bytes"));
+    }
+    text(bytes, "STDIN")
 }
 
 fn query(args: &QueryArgs, face: &Face) -> Result<(), String> {
