@@ -10,9 +10,10 @@
 mod attest;
 mod context;
 mod demo;
+mod image_build;
+mod jp;
 mod key_pairs;
 mod provenance;
 mod readme;
 mod registry;
 mod registry_kill;
-mod image_build;
