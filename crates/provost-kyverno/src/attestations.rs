@@ -14,7 +14,7 @@ use crate::cluster::Cluster;
 use crate::conditions::{self, Judged};
 use crate::context::ImageContext;
 use crate::outcome::{AttestationCause, AttestationFailure, Construct, Finding};
-use crate::policy::spec::{Attestation, Entry, SignatureKind};
+use crate::policy::entry::{Attestation, Entry, SignatureKind};
 
 /// The predicates found for each named attestation of an entry, for its check across attestations.
 pub(crate) type Named = Vec<(String, Vec<Map<String, Value>>)>;

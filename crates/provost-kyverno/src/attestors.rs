@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::outcome::{AttestorCause, AttestorFailure, Construct, Finding};
-use crate::policy::spec::{Attestor, AttestorSet, Entry, SignatureKind};
+use crate::policy::entry::{Attestor, AttestorSet, Entry, SignatureKind};
 
 /// Where an image's signatures are looked for.
 #[derive(Clone, Copy)]

@@ -8,7 +8,8 @@ use provost_expr::jmespath::Expression;
 use provost_expr::wildcard;
 use serde_json::{Map, Value};
 
-use crate::policy::spec::{Entry, Extractor};
+use crate::policy::entry::Entry;
+use crate::policy::spec::Extractor;
 
 /// The lists of containers in a Pod's spec, in Kyverno's order.
 const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];

@@ -365,6 +365,10 @@ impl PolicyOutcome {
         outcomes.iter().any(|outcome| match (outcome.status, outcome.finding.unsupported()) {
             (Status::Fail, _) => outcome.action == Action::Enforce,
             (Status::Error, Some(_)) => outcome.action == Action::Enforce,
+            // What a registry did is never forgiven by failurePolicy: Ignore (security.md 9).
+            (Status::Error, None) if matches!(outcome.finding, Finding::DigestUnresolved(_)) => {
+                errors_deny || outcome.action == Action::Enforce
+            }
             (Status::Error, None) => errors_deny,
             _ => false,
         })

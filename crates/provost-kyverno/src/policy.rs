@@ -1,5 +1,6 @@
 //! Policies: reading them, refusing what Kyverno refuses to store, and the rules that come out.
 
+pub mod entry;
 pub mod load;
 pub mod schema;
 pub mod spec;

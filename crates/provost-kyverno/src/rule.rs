@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::policy::entry::Entry;
 use crate::policy::load::part;
-use crate::policy::spec::{Action, ContextEntry, Entry, Extractor, MatchBlock};
+use crate::policy::spec::{Action, ContextEntry, Extractor, MatchBlock};
 use crate::policy::validate::{Cause, strip_conditions};
 use crate::policy::{Policy, variables};
 
@@ -104,7 +105,7 @@ fn modern(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn modern_entry(mut entry: Entry) -> Entry {
-    use crate::policy::spec::{Attestor, AttestorSet, Keys};
+    use crate::policy::entry::{Attestor, AttestorSet, Keys};
     if !entry.image.is_empty() {
         entry.image_references.push(std::mem::take(&mut entry.image));
     }

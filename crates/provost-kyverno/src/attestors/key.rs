@@ -6,7 +6,7 @@ use provost_verify::TrustedKey;
 use super::Leaf;
 use crate::cluster::Cluster;
 use crate::outcome::{Construct, KeyFault};
-use crate::policy::spec::{Keys, SecretName};
+use crate::policy::entry::{Keys, SecretName};
 
 /// The entry of a Secret that holds the key.
 const SECRET_KEY: &str = "cosign.pub";

@@ -7,7 +7,8 @@ use provost_expr::image::{ImageDefaults, ImageInfo};
 use serde_json::{Value, json};
 
 use super::{IMAGE_LIMIT, Image, images, is_about, is_skipped, missed_for_its_digest};
-use crate::policy::spec::{Entry, Extractor};
+use crate::policy::entry::Entry;
+use crate::policy::spec::Extractor;
 
 const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 

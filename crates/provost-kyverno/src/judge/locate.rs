@@ -7,12 +7,11 @@ use provost_oci::{Digest, Reference, Repository, Selector};
 use provost_registry::{Store, StoreError};
 use serde_json::Value;
 
-use crate::attestors::unreadable;
 use crate::cluster::ClusterError;
 use crate::extract::Image;
 use crate::judge::Scope;
 use crate::outcome::{Construct, Finding};
-use crate::policy::spec::Entry;
+use crate::policy::entry::Entry;
 use crate::stores::{Access, DockerSecret, Memo, Stores};
 
 /// The stores opened for one judgement; each remembers what it was asked.
@@ -92,8 +91,9 @@ pub(crate) async fn access(scope: &Scope<'_>, entry: &Entry) -> Result<(Access, 
 /// Finds an image; the tag is resolved here, once for the whole judgement.
 pub(crate) async fn locate(scope: &Scope<'_>, access: &Access, image: &Image) -> Result<Located, Finding> {
     let name = image.info.to_string();
-    let reference: Reference = name.parse().map_err(|e: provost_oci::ReferenceError| {
-        Finding::DigestUnresolved(unreadable(e.reason.to_owned()))
+    let reference: Reference = name.parse().map_err(|e: provost_oci::ReferenceError| Finding::BadImage {
+        pointer: image.pointer.clone(),
+        reason: format!("{e}: {}", e.reason),
     })?;
     let repository = reference.repository().clone();
     let store = scope.shelf.store(repository.registry(), access).map_err(Finding::Stores)?;

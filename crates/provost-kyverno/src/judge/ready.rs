@@ -6,7 +6,8 @@ use crate::extract::{self, Image};
 use crate::judge::Scope;
 use crate::outcome::{Finding, RuleOutcome, Status};
 use crate::policy::Policy;
-use crate::policy::spec::{Action, Entry};
+use crate::policy::entry::Entry;
+use crate::policy::spec::Action;
 use crate::rule::Rule;
 
 /// A rule that has work to do.

@@ -17,7 +17,8 @@ use crate::outcome::{
 };
 use crate::patch::{self, Marks};
 use crate::policy::Policy;
-use crate::policy::spec::{Action, ApplyRules, Entry};
+use crate::policy::entry::Entry;
+use crate::policy::spec::{Action, ApplyRules};
 use crate::rule::Rule;
 use provost_verify::Unchecked;
 
@@ -170,7 +171,7 @@ async fn one_entry(
         Err(finding) => {
             // An unreadable name is the image's fault; everything else here is our own side's.
             let status = match finding {
-                Finding::DigestUnresolved(_) => Status::Fail,
+                Finding::BadImage { .. } => Status::Fail,
                 _ => Status::Error,
             };
             result.mark = asks.then_some(Status::Fail);

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::entry::{Attestor, AttestorSet, Entry, SignatureKind};
 use super::schema::{Fault, OPERATORS};
-use super::spec::{Action, Attestor, AttestorSet, Entry, MatchBlock, Resources, SignatureKind, Spec};
+use super::spec::{Action, MatchBlock, Resources, Spec};
 use super::{PolicyKind, Warning, variables};
 
 /// The longest name of a policy or rule: it becomes a label's value.

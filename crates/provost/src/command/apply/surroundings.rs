@@ -1,9 +1,10 @@
 //! What judging by policies needs of this machine: registries, the clock, lots, host names.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use provost_expr::environment::{Clock, Random, Resolver};
 use provost_expr::go_time::Instant;
@@ -26,7 +27,8 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Registries are reached in this way; entries of policies add their Secrets and plain http.
     pub(crate) fn new(options: RemoteOptions) -> Self {
-        Self { registries: Registries { options }, settings: Settings::default(), machine: Machine }
+        let registries = Registries { options, open: Mutex::default() };
+        Self { registries, settings: Settings::default(), machine: Machine }
     }
 
     /// The world with this cluster in it.
@@ -44,10 +46,16 @@ impl Surroundings {
 
 struct Registries {
     options: RemoteOptions,
+    /// Clients keep connections, tokens and what they learned about schemes from one request to the next.
+    open: Mutex<BTreeMap<Access, Remote>>,
 }
 
 impl Stores for Registries {
     fn store(&self, _registry: &str, access: &Access) -> Result<Arc<dyn Store>, String> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(remote) = open.get(access) {
+            return Ok(Arc::new(remote.clone()));
+        }
         let mut keychain = Keychain::anonymous();
         for secret in &access.secrets {
             keychain = keychain.and_secret(&secret.name, &secret.json).map_err(|e| e.to_string())?;
@@ -57,7 +65,9 @@ impl Stores for Registries {
             keychain: keychain.then(self.options.keychain.clone()),
             ..self.options.clone()
         };
-        Ok(Arc::new(Remote::new(options).map_err(|e| e.to_string())?))
+        let remote = Remote::new(options).map_err(|e| e.to_string())?;
+        open.insert(access.clone(), remote.clone());
+        Ok(Arc::new(remote))
     }
 }
 
