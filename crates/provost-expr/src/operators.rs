@@ -7,6 +7,10 @@ mod order;
 use serde_json::Value;
 use thiserror::Error;
 
+/// How much text is compared at most: bytes of the key times bytes of the value, since either may be a wildcard
+/// pattern for the other. 2^30 lets a list of 1 MiB meet one of 1 KiB, and takes seconds at the very worst.
+pub const MAX_COMPARISON: usize = 1 << 30;
+
 /// An operator of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
@@ -54,6 +58,14 @@ pub enum OperatorError {
     /// No operator has this name.
     #[error("failed to create handler for condition operator: unknown operator {0:?}")]
     Unknown(String),
+    /// Key and value are too long to be compared within [`MAX_COMPARISON`].
+    #[error("a key of {key} bytes and a value of {value} bytes are too long to be compared")]
+    TooLong {
+        /// Bytes of text in the key.
+        key: usize,
+        /// Bytes of text in the value.
+        value: usize,
+    },
     /// `In` and `NotIn` over a list that holds something else than texts.
     #[error("operator {operator}: the key is a list that holds {found}, expected texts only")]
     KeyNotTexts {
@@ -62,6 +74,16 @@ pub enum OperatorError {
         /// The offending element.
         found: String,
     },
+}
+
+/// How many bytes of text a value holds, each element counting at least one.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 1,
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 1,
+        Value::Object(map) => map.iter().map(|(key, item)| key.len() + weight(item)).sum::<usize>() + 1,
+        _ => 1,
+    }
 }
 
 impl Operator {
@@ -116,8 +138,13 @@ impl Operator {
     /// Whether the operator holds between a key and a value, both with all variables substituted.
     ///
     /// # Errors
-    /// Where Kyverno itself would break off: `In` and `NotIn` over lists of other things than texts.
+    /// Where Kyverno itself would break off: `In` and `NotIn` over lists of other things than texts; and for
+    /// texts beyond [`MAX_COMPARISON`].
     pub fn holds(self, key: &Value, value: &Value) -> Result<bool, OperatorError> {
+        let (left, right) = (weight(key), weight(value));
+        if left.saturating_mul(right) > MAX_COMPARISON {
+            return Err(OperatorError::TooLong { key: left, value: right });
+        }
         match self {
             Self::Equals => Ok(equality::equals(key, value)),
             Self::NotEquals => Ok(equality::not_equals(key, value)),
@@ -129,6 +156,34 @@ impl Operator {
             Self::AllNotIn => Ok(membership::all_not_in(key, value)),
             Self::Order(order) => Ok(order::numbers(order, key, value)),
             Self::Duration(order) => Ok(order::durations(order, key, value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Operator, OperatorError, Order};
+
+    #[test]
+    fn names_are_found_in_any_case_and_orders_only_compare_in_theirs() {
+        assert_eq!(Operator::parse("anyin"), Ok(Operator::AnyIn));
+        assert_eq!(Operator::parse("EQUAL"), Ok(Operator::Equals));
+        assert_eq!(Operator::parse("GreaterThan"), Ok(Operator::Order(Order::Greater)));
+        assert_eq!(Operator::parse("greaterthan"), Ok(Operator::Order(Order::Misspelled)));
+        assert_eq!(Operator::parse("durationLessThan"), Ok(Operator::Duration(Order::Misspelled)));
+        assert_eq!(Operator::parse("greaterthan").unwrap().holds(&json!(2), &json!(1)), Ok(false));
+        assert_eq!(Operator::parse("Durationless"), Err(OperatorError::Unknown("Durationless".to_owned())));
+        assert_eq!(Operator::In.replacements(), ["AllIn", "AnyIn"]);
+    }
+
+    #[test]
+    fn texts_too_long_to_compare_are_an_error_not_a_verdict() {
+        let long = json!("*a".repeat(1 << 15));
+        for operator in [Operator::Equals, Operator::NotEquals, Operator::AnyIn, Operator::AllNotIn] {
+            let found = operator.holds(&long, &json!([long]));
+            assert_eq!(found, Err(OperatorError::TooLong { key: 65_537, value: 65_538 }));
         }
     }
 }

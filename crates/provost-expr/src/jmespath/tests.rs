@@ -58,6 +58,8 @@ fn work_and_text_are_bounded() {
     assert_eq!(search(&doubled, &list).unwrap_err(), JmesError::TooMuchWork);
     assert_eq!(search("replace_all(t, '', t)", &list).unwrap_err(), JmesError::TextTooLong);
     assert_eq!(search("regex_replace_all('x', t, t)", &list).unwrap_err(), JmesError::TextTooLong);
+    assert_eq!(search("regex_match(t, t)", &list).unwrap_err(), JmesError::TooMuchWork);
+    assert_eq!(search("pattern_match(t, t)", &list).unwrap_err(), JmesError::TooMuchWork);
     assert_eq!(search("join(t, map(&'y', l))", &list).unwrap_err(), JmesError::TextTooLong);
 }
 

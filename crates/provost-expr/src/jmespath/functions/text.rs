@@ -232,7 +232,14 @@ fn truncate(call: &mut Call<'_, '_>) -> Result<Value> {
     text_value(call.text(0).chars().take(length).collect())
 }
 
+/// A match costs at most the product of both lengths; 256 such steps count as one.
+fn charge_match(call: &Call<'_, '_>) -> Result<()> {
+    let text = call.value(1).as_str().map_or(0, str::len);
+    call.interpreter().charge(call.text(0).len().saturating_mul(text) / 256)
+}
+
 fn compiled(call: &Call<'_, '_>) -> Result<regex::Regex> {
+    charge_match(call)?;
     re2::compile(call.text(0)).map_err(|reason| call.fault(FunctionFault::Regex(reason)))
 }
 
@@ -267,6 +274,7 @@ fn regex_replace_literal(call: &mut Call<'_, '_>) -> Result<Value> {
 }
 
 fn regex_match(call: &mut Call<'_, '_>) -> Result<Value> {
+    charge_match(call)?;
     let pattern = re2::compile(call.text(0)).map_err(JmesError::Regex)?;
     Ok(Value::Bool(pattern.is_match(&call.printed(1))))
 }
