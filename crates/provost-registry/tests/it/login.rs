@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use provost_registry::keychain::{Credential, GivenCredential};
-use provost_registry::{Keychain, Remote, RemoteOptions, Store, StoreError};
+use provost_registry::{Keychain, Pem, Remote, RemoteOptions, Store, StoreError, TlsOptions};
 
+use crate::scheme::certified;
 use crate::scripted::{Reply, Scripted, Seen, options, remote, tag};
 
 /// A registry that wants a token from its own `/token`; the script of the token service is given.
@@ -157,20 +158,43 @@ async fn a_wrong_password_is_sent_once() {
     assert_eq!(registry.seen().len(), 2);
 }
 
+/// A registry that wants a token from this realm.
+async fn sending_to(realm: String) -> Scripted {
+    Scripted::start(move |_| {
+        Reply::status(401).header("www-authenticate", format!(r#"Bearer realm="{realm}""#))
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_token_service_elsewhere_on_this_machine_is_refused() {
     let victim = Scripted::start(|_| Reply::ok(r#"{"token":"good"}"#)).await;
     let port = victim.address.rsplit_once(':').unwrap().1.to_owned();
     for host in ["127.0.0.1", "localhost", "2130706433", "[::ffff:127.0.0.1]"] {
-        let realm = format!("http://{host}:{port}/token");
-        let registry = Scripted::start(move |_| {
-            Reply::status(401).header("www-authenticate", format!(r#"Bearer realm="{realm}""#))
-        })
-        .await;
-        let error = given(password()).manifest(&registry.repository(), &tag("v1")).await.unwrap_err();
-        assert!(matches!(error, StoreError::Refused { .. }), "{host}: {error:?}");
+        for scheme in ["http", "https"] {
+            let registry = sending_to(format!("{scheme}://{host}:{port}/token")).await;
+            for remote in [remote(), given(password())] {
+                let error = remote.manifest(&registry.repository(), &tag("v1")).await.unwrap_err();
+                assert!(matches!(error, StoreError::Refused { .. }), "{scheme} {host}: {error:?}");
+            }
+        }
     }
     assert_eq!((victim.seen().len(), victim.greetings()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_registry_with_tls_may_not_name_a_token_service_without() {
+    let (config, pem) = certified("127.0.0.1");
+    let registry = Scripted::start_tls(config, |seen| {
+        let realm = format!("http://{}/token", seen.header("host").unwrap());
+        Reply::status(401).header("www-authenticate", format!(r#"Bearer realm="{realm}""#))
+    })
+    .await;
+    let tls = TlsOptions { authorities: Some(Pem::Text(pem)), ..TlsOptions::default() };
+    let remote = Remote::new(RemoteOptions { tls, ..options() }).unwrap();
+    let error = remote.manifest(&registry.repository(), &tag("v1")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    assert!(registry.lines().iter().all(|line| !line.contains("/token")));
 }
 
 #[tokio::test]
@@ -178,10 +202,7 @@ async fn hostile_realms_are_refused() {
     for realm in
         ["file:///etc/passwd", "http://u:p@127.0.0.1/", "//", "javascript:1", "http://auth.example.test/"]
     {
-        let registry = Scripted::start(move |_| {
-            Reply::status(401).header("www-authenticate", format!(r#"Bearer realm="{realm}""#))
-        })
-        .await;
+        let registry = sending_to(realm.to_owned()).await;
         let error = given(password()).manifest(&registry.repository(), &tag("v1")).await.unwrap_err();
         assert!(matches!(error, StoreError::Refused { .. }), "{realm}: {error:?}");
     }
