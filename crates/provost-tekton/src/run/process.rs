@@ -107,8 +107,7 @@ async fn pump(source: Option<impl AsyncRead + Unpin>, stream: Stream, hear: &(dy
     let Some(source) = source else { return };
     let mut reader = BufReader::new(source);
     let mut line: Vec<u8> = Vec::new();
-    loop {
-        let Ok(chunk) = reader.fill_buf().await else { break };
+    while let Ok(chunk) = reader.fill_buf().await {
         if chunk.is_empty() {
             break;
         }

@@ -52,7 +52,8 @@ pub(crate) fn task(spec: &TaskSpec, object: &str) -> Result<(), RunError> {
     if !spec.sidecars.is_empty() {
         return Err(hinted(object, "sidecars".to_owned(), "start what the sidecar does within a step"));
     }
-    only(&spec.rest, &DESCRIBES, object, "")?;
+    // One written in place may have labels for its TaskRun beside it.
+    only(&spec.rest, &["description", "displayName", "metadata"], object, "")?;
     if spec.steps.is_empty() {
         return Err(RunError::invalid(object, "steps", "at least one step", ""));
     }

@@ -1,4 +1,11 @@
 //! Runs the corpus of runs, and enters its own steps: the runner starts this very program again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test that cannot go on should say where"
+)]
 
 mod cases;
 mod processes;

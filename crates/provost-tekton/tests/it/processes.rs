@@ -17,6 +17,8 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(both("a dropped run ends its processes", dropped));
     trials.extend(both("steps get a listed environment", environment));
     trials.extend(both("objects are the same however steps are isolated", same_objects));
+    trials.extend(both("a planted link is no way out of a subPath", planted_link));
+    trials.extend(both("folders asked for are left, others vanish", folders_left));
     trials.push(Trial::test("what leaves its group ends with the namespace", escaped));
     trials.push(Trial::test("the machine's root is left alone", root_left_alone));
     trials
@@ -114,6 +116,54 @@ fn same_objects(isolation: Isolation) -> Result<(), Failed> {
     assert_eq!(run.status.results[0].value.as_str(), Some("here"));
     let digest = provost_oci::Digest::sha256_of(&fs::read(std::env::current_exe()?)?);
     assert_eq!(run.status.steps[0].image_id, format!("local.provost/host@{digest}"));
+    Ok(())
+}
+
+const PLANTED: &str = r#"
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {name: r}
+spec:
+  workspaces: [{name: w, volumeClaimTemplate: {}}]
+  pipelineSpec:
+    workspaces: [{name: w}]
+    tasks:
+    - name: plant
+      workspaces: [{name: w}]
+      taskSpec: {workspaces: [{name: w}], steps: [{name: s, script: "ln -s OUTSIDE $(workspaces.w.path)/way-out"}]}
+    - name: follow
+      runAfter: [plant]
+      workspaces: [{name: w, subPath: way-out/inner}]
+      taskSpec: {workspaces: [{name: w}], steps: [{name: s, script: "touch $(workspaces.w.path)/touched"}]}
+"#;
+
+fn planted_link(isolation: Isolation) -> Result<(), Failed> {
+    let outside = tempfile::tempdir()?;
+    let text = PLANTED.replace("OUTSIDE", outside.path().to_str().unwrap());
+    let documents = read_documents("r.yaml", text.as_bytes())?;
+    let error = block_on(run::run(request(documents, isolation), &())).unwrap_err().to_string();
+    assert!(
+        error.starts_with("making the subPath ")
+            && error.ends_with("way-out is no folder, or a symbolic link"),
+        "{error}"
+    );
+    assert_eq!(fs::read_dir(outside.path())?.count(), 0);
+    Ok(())
+}
+
+fn folders_left(isolation: Isolation) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let kept = folder.path().join("kept");
+    let documents = read_documents("t.yaml", task_run("echo x > $(results.r.path)").as_bytes())?;
+    let mut asked = request(documents, isolation);
+    asked.folder = Some(kept.clone());
+    for _ in 0..2 {
+        assert!(block_on(run::run(asked.clone(), &()))?.succeeded());
+    }
+    let results: Vec<_> =
+        fs::read_dir(&kept)?.map(|entry| entry.unwrap().path().join("tekton/results/r")).collect();
+    assert_eq!(results.len(), 2);
+    assert!(results.iter().all(|file| fs::read_to_string(file).unwrap() == "x\n"));
     Ok(())
 }
 
