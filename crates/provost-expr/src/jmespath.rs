@@ -8,6 +8,8 @@ mod item;
 mod lexer;
 mod parser;
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::context::{Lookup, Origin};
@@ -23,6 +25,8 @@ pub const MAX_DEPTH: usize = 160;
 /// How much one evaluation may do: every tree node visited and every JSON value copied counts one. Two million
 /// are some tens of milliseconds.
 pub const MAX_WORK: usize = 2_000_000;
+/// How much all expressions of one document may do together: ten at the limit of one.
+pub const MAX_TOTAL_WORK: usize = 10 * MAX_WORK;
 /// The largest text a function may make: 8 MiB, four times Kyverno's whole context.
 pub const MAX_TEXT: usize = 8 * 1024 * 1024;
 
@@ -72,7 +76,17 @@ impl Expression {
     /// # Errors
     /// As [`Expression::search`].
     pub fn find(&self, root: &dyn Lookup, environment: &Environment<'_>) -> Result<Found, JmesError> {
-        evaluate::evaluate(&self.root, root, environment)
+        self.find_spending(root, environment, &Cell::new(0))
+    }
+
+    /// As [`Expression::find`], one of several searches that share [`MAX_TOTAL_WORK`].
+    pub(crate) fn find_spending(
+        &self,
+        root: &dyn Lookup,
+        environment: &Environment<'_>,
+        spent: &Cell<usize>,
+    ) -> Result<Found, JmesError> {
+        evaluate::evaluate(&self.root, root, environment, spent)
     }
 
     /// The tree, indented, as `kyverno jp parse` prints it.

@@ -7,6 +7,8 @@ mod marked;
 mod path;
 mod reference;
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -94,13 +96,22 @@ impl SubstituteError {
 /// # Errors
 /// As [`QueryError`] says.
 pub fn query(text: &str, lookup: &dyn Lookup, environment: &Environment<'_>) -> Result<Found, QueryError> {
+    query_spending(text, lookup, environment, &Cell::new(0))
+}
+
+fn query_spending(
+    text: &str,
+    lookup: &dyn Lookup,
+    environment: &Environment<'_>,
+    spent: &Cell<usize>,
+) -> Result<Found, QueryError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(QueryError::Empty);
     }
     let expression = Expression::parse(text)
         .map_err(|error| QueryError::Incorrect { query: go_text::shorten(text), error: Box::new(error) })?;
-    expression.find(lookup, environment).map_err(|error| match error {
+    expression.find_spending(lookup, environment, spent).map_err(|error| match error {
         JmesError::Context(error) => QueryError::Context(error),
         other => QueryError::Failed(Box::new(other)),
     })
@@ -123,7 +134,7 @@ pub fn substitute(
 ) -> Result<Value, SubstituteError> {
     let resolved = reference::resolve(document)?;
     let delete = is_delete(lookup);
-    Substitution { lookup, environment, delete }.value(&resolved, "", 0)
+    Substitution { lookup, environment, delete, spent: Cell::new(0) }.value(&resolved, "", 0)
 }
 
 /// Substitutes the variables of one text; a text that is one variable becomes that variable's value.
@@ -148,6 +159,8 @@ struct Substitution<'a> {
     lookup: &'a dyn Lookup,
     environment: &'a Environment<'a>,
     delete: bool,
+    /// What the expressions of this document have done so far.
+    spent: Cell<usize>,
 }
 
 impl Substitution<'_> {
@@ -253,8 +266,8 @@ impl Substitution<'_> {
         if self.delete {
             text = text.replace("request.object", "request.oldObject");
         }
-        let mut found =
-            query(&text, self.lookup, self.environment).map_err(|cause| fail(text.clone(), cause))?;
+        let mut found = query_spending(&text, self.lookup, self.environment, &self.spent)
+            .map_err(|cause| fail(text.clone(), cause))?;
         if foreign {
             found.origin = Origin::Foreign;
         }

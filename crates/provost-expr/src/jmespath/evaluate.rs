@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::ast::{Comparator, Kind, Node};
 use super::error::JmesError;
 use super::item::{Item, NULL, Outcome, is_false, nodes, or_null};
-use super::{Found, MAX_WORK, functions};
+use super::{Found, MAX_TOTAL_WORK, MAX_WORK, functions};
 use crate::context::{Lookup, Origin};
 use crate::environment::Environment;
 
@@ -16,10 +16,11 @@ pub(super) struct Interpreter<'a> {
     lookup: &'a dyn Lookup,
     pub(super) environment: &'a Environment<'a>,
     work: Cell<usize>,
+    limit: usize,
     foreign: Cell<bool>,
 }
 
-/// Evaluates a whole expression.
+/// Evaluates a whole expression; what it does is added to `spent`.
 ///
 /// # Errors
 /// As [`super::Expression::find`].
@@ -27,10 +28,14 @@ pub(super) fn evaluate(
     node: &Node,
     lookup: &dyn Lookup,
     environment: &Environment<'_>,
+    spent: &Cell<usize>,
 ) -> Result<Found, JmesError> {
-    let interpreter = Interpreter { lookup, environment, work: Cell::new(0), foreign: Cell::new(false) };
-    let item = interpreter.node(node, Item::Root)?;
-    let value = interpreter.own(item)?;
+    let work = Cell::new(spent.get());
+    let limit = spent.get().saturating_add(MAX_WORK).min(MAX_TOTAL_WORK);
+    let interpreter = Interpreter { lookup, environment, work, limit, foreign: Cell::new(false) };
+    let outcome = interpreter.node(node, Item::Root).and_then(|item| interpreter.own(item));
+    spent.set(interpreter.work.get());
+    let value = outcome?;
     let origin = if interpreter.foreign.get() { Origin::Foreign } else { Origin::Policy };
     Ok(Found { value, origin })
 }
@@ -43,7 +48,7 @@ impl<'a> Interpreter<'a> {
     pub(super) fn charge(&self, amount: usize) -> Result<(), JmesError> {
         let done = self.work.get().saturating_add(amount);
         self.work.set(done);
-        if done > MAX_WORK { Err(JmesError::TooMuchWork) } else { Ok(()) }
+        if done > self.limit { Err(JmesError::TooMuchWork) } else { Ok(()) }
     }
 
     fn note(&self, origin: Origin) {
@@ -93,16 +98,8 @@ impl<'a> Interpreter<'a> {
     }
 
     fn test(&self, item: &Item<'a>) -> Result<bool, JmesError> {
-        match item {
-            Item::Own(value) => Ok(!is_false(value)),
-            Item::Ref(value) => Ok(!is_false(value)),
-            Item::Root => match self.settle(Item::Root)? {
-                Item::Own(value) => Ok(!is_false(&value)),
-                Item::Ref(value) => Ok(!is_false(value)),
-                _ => Ok(true),
-            },
-            Item::Reference(_) => Ok(true),
-        }
+        let truth = |item: &Item<'_>| item.value().is_none_or(|value| !is_false(value));
+        if matches!(item, Item::Root) { Ok(truth(&self.settle(Item::Root)?)) } else { Ok(truth(item)) }
     }
 
     /// The elements of a list, or nothing for other values.

@@ -99,6 +99,10 @@ fn limits() {
         substitute(&json!("{{ twice }}"), &roots, &environment),
         Err(SubstituteError::TooDeep(_))
     ));
+    roots.set("list", json!(vec![0; 1_000_000]), Origin::Foreign);
+    let many = json!(vec!["{{ length(list[:]) }}"; 20]);
+    let costly = substitute(&many, &roots, &environment).unwrap_err().to_string();
+    assert!(costly.contains("at path /") && costly.contains("steps"), "{costly}");
     let long = substitute(&json!("-{{ long }} {{ long }} {{ long }} {{ long }}"), &roots, &environment);
     assert_eq!(long, Err(SubstituteError::TooLong(String::new())));
 }
