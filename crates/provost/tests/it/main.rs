@@ -13,6 +13,7 @@ mod demo;
 mod image_build;
 mod jp;
 mod key_pairs;
+mod policies;
 mod provenance;
 mod readme;
 mod registry;

@@ -1,0 +1,196 @@
+//! `apply` and `review` with the guide's policy against the embedded registry: verdicts, words, exit codes.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::context::{Context, Registry};
+
+const BUILDER: &str = "https://alauda.io/builders/tekton/v1";
+
+/// A key pair, an image with one provenance, and two policies: one that wants its builder, one that wants another.
+fn attested() -> (Context, Registry, String) {
+    let context = Context::new();
+    let registry = context.registry();
+    assert_eq!(context.run(&["generate-key-pair"]).exit, 0);
+    context.write("app/Dockerfile", "FROM scratch\nCOPY hello /hello\n");
+    context.write("app/hello", "hello\n");
+    let tag = format!("{}/demo/app:v1", registry.address);
+    let built = context.run(&["image", "build", "--tag", &tag, "app"]);
+    assert_eq!(built.exit, 0, "{built:?}");
+    let image = built.stdout.trim().to_owned();
+    context.write("p.json", &json!({"builder": {"id": BUILDER}}).to_string());
+    let attest =
+        ["attest", "--key", "cosign.key", "--type", "slsaprovenance", "--predicate", "p.json", &image];
+    let attested = context.run(&attest);
+    assert_eq!(attested.exit, 0, "{attested:?}");
+    let key = std::fs::read_to_string(context.folder().join("cosign.pub")).unwrap();
+    context.write("good.yaml", &policy(&key, BUILDER));
+    context.write("bad.yaml", &policy(&key, "https://alauda.io/builders/tekton/v2"));
+    (context, registry, image)
+}
+
+fn policy(key: &str, builder: &str) -> String {
+    let condition = json!({
+        "key": "{{ builder.id }}",
+        "operator": "Equals",
+        "value": builder,
+        "message": format!("The builder.id must be equal to {builder}, not {{{{ builder.id }}}}"),
+    });
+    let keys = json!({"publicKeys": key, "ctlog": {"ignoreSCT": true}, "rekor": {"ignoreTlog": true}});
+    json!({
+        "apiVersion": "kyverno.io/v1",
+        "kind": "ClusterPolicy",
+        "metadata": {"name": "verify-tekton-built-images"},
+        "spec": {"webhookConfiguration": {"failurePolicy": "Fail", "timeoutSeconds": 30}, "background": false, "rules": [{
+            "name": "check-image",
+            "match": {"any": [{"resources": {"kinds": ["Pod"], "namespaces": ["policy"]}}]},
+            "verifyImages": [{
+                "imageReferences": ["*"],
+                "skipImageReferences": ["ghcr.io/trusted/*"],
+                "failureAction": "Enforce",
+                "verifyDigest": false,
+                "required": false,
+                "useCache": false,
+                "imageRegistryCredentials": {"allowInsecureRegistry": true, "secrets": ["registry-credentials"]},
+                "attestations": [{
+                    "type": "https://slsa.dev/provenance/v0.2",
+                    "attestors": [{"entries": [{"keys": keys}]}],
+                    "conditions": [{"all": [condition]}],
+                }],
+            }],
+        }]},
+    })
+    .to_string()
+}
+
+fn pod(image: &str) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "x", "namespace": "policy"},
+        "spec": {"containers": [{"name": "c", "image": image}]},
+    })
+}
+
+fn reviewed(context: &Context, policy: &str, lines: &str) -> (i32, String, String) {
+    let mut command = context.command();
+    command.args(["review", "--policies", policy]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A policy that is refused ends the command before it reads.
+    let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
+    let done = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (done.status.code().unwrap_or(-1), text(done.stdout), text(done.stderr))
+}
+
+fn line(operation: &str, object: &Value) -> String {
+    let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
+    let request = json!({"uid": "u-1", "kind": kind, "namespace": "policy", "name": "x", "operation": operation, "object": object});
+    format!("{}\n", json!({"request": request}))
+}
+
+#[test]
+fn apply_says_what_kyverno_apply_says() {
+    let (context, _registry, image) = attested();
+    context.write("pod.yaml", &pod(&image).to_string());
+    let applied = |policy: &str| {
+        let told = context.run(&["apply", policy, "--resource", "pod.yaml", "--remove-color"]);
+        let (name, digest) = image.split_once('@').unwrap();
+        let shown = format!("{}@{digest}", name.strip_suffix(":v1").unwrap_or(name));
+        told.shown(&[(&shown, "IMAGE")])
+    };
+    insta::assert_snapshot!(applied("good.yaml"), @r"
+    exit 0
+    --- stdout
+
+    Applying 3 policy rule(s) to 1 resource(s)...
+
+    pass: 1, fail: 0, warn: 0, error: 0, skip: 0 
+    --- stderr
+    secret kyverno/registry-credentials with registry credentials is not there
+    ");
+    insta::assert_snapshot!(applied("bad.yaml"), @r"
+    exit 1
+    --- stdout
+
+    Applying 3 policy rule(s) to 1 resource(s)...
+    policy verify-tekton-built-images -> resource policy/Pod/x failed:
+    1 - check-image image attestations verification failed, verifiedCount: 0, requiredCount: 1, error: .attestations[0].attestors[0].entries[0].keys: attestation checks failed for IMAGE and predicate https://slsa.dev/provenance/v0.2: The builder.id must be equal to https://alauda.io/builders/tekton/v2, not https://alauda.io/builders/tekton/v1
+
+    pass: 0, fail: 1, warn: 0, error: 0, skip: 0 
+    --- stderr
+    secret kyverno/registry-credentials with registry credentials is not there
+    ");
+}
+
+#[test]
+fn review_answers_for_both_webhooks() {
+    let (context, _registry, image) = attested();
+    let lines = format!("{}\n{}", line("CREATE", &pod(&image)), line("DELETE", &Value::Null));
+    let (exit, stdout, _) = reviewed(&context, "good.yaml", &lines);
+    let answers: Vec<Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!((exit, answers.len()), (0, 2), "{stdout}");
+    for answer in &answers {
+        assert_eq!(answer["uid"], "u-1");
+        assert_eq!(
+            (&answer["mutate"]["allowed"], &answer["validate"]["allowed"]),
+            (&json!(true), &json!(true))
+        );
+    }
+    assert_eq!(answers[0]["mutate"]["patchType"], "JSONPatch");
+    let (exit, stdout, _) = reviewed(&context, "bad.yaml", &line("CREATE", &pod(&image)));
+    let answer: Value = serde_json::from_str(stdout.trim()).unwrap();
+    assert_eq!((exit, &answer["mutate"]["allowed"], &answer["validate"]), (0, &json!(false), &Value::Null));
+    let message = answer["mutate"]["status"]["message"].as_str().unwrap();
+    let head = "\n\nresource Pod/policy/x was blocked due to the following policies \n\nverify-tekton-built-images:\n  check-image: 'image attestations";
+    assert!(message.starts_with(head), "{message}");
+}
+
+#[test]
+fn mistakes_are_told_in_one_line() {
+    let context = Context::new();
+    context.write("pod.yaml", &pod("reg.example/app:v1").to_string());
+    context.write("broken.yaml", "kind: [\n");
+    context.write("twice.yaml", "kind: Pod\nkind: Pod\n");
+    let refused = policy("PEM", "b").replace("\"imageReferences\"", "\"imageReference\"");
+    context.write("refused.yaml", &refused);
+    let late = policy("PEM", "b").replace("\"timeoutSeconds\":30", "\"timeoutSeconds\":31");
+    context.write("late.yaml", &late);
+    for (arguments, exit, words) in [
+        (vec!["apply", "--resource", "pod.yaml"], 1, "Error: require policy"),
+        (vec!["apply", "late.yaml"], 1, "Error: resource file(s) or cluster required"),
+        (vec!["apply", "nosuch.yaml", "--resource", "pod.yaml"], 1, "nosuch.yaml: No such file or directory"),
+        (vec!["apply", "broken.yaml", "--resource", "pod.yaml"], 1, "broken.yaml: "),
+        (vec!["apply", "twice.yaml", "--resource", "pod.yaml"], 1, "twice.yaml: duplicate mapping key: kind"),
+        (
+            vec!["review", "--policies", "refused.yaml"],
+            2,
+            "verifyImages[0].imageReference: unknown field; the nearest known one is \"imageReferences\"",
+        ),
+        (vec!["review", "--policies", "late.yaml"], 2, "the timeout value must be between 1 and 30 seconds"),
+    ] {
+        let told = context.run(&arguments);
+        assert!(told.exit == exit && told.stderr.contains(words), "{arguments:?}: {told:?}");
+    }
+    let told = context.run(&["apply", "late.yaml", "refused.yaml", "--resource", "pod.yaml"]);
+    assert_eq!(told.exit, 1);
+    assert!(
+        told.stdout.contains("Policies Skipped:\n1. verify-tekton-built-images: spec.webhookConfiguration"),
+        "{told:?}"
+    );
+    assert!(told.stdout.ends_with("\npass: 0, fail: 0, warn: 0, error: 2, skip: 0 \n"), "{told:?}");
+}
+
+#[test]
+fn a_registry_that_is_away_denies() {
+    let (context, registry, image) = attested();
+    drop(registry);
+    let (exit, stdout, _) = reviewed(&context, "good.yaml", &line("CREATE", &pod(&image)));
+    let answer: Value = serde_json::from_str(stdout.trim()).unwrap();
+    assert_eq!((exit, &answer["mutate"]["allowed"]), (0, &json!(false)));
+    let message = answer["mutate"]["status"]["message"].as_str().unwrap();
+    assert!(message.contains("connection refused"), "{message}");
+}
