@@ -3,18 +3,49 @@
 //! Target is CUE v0.16.1 as cosign embeds it. [`Policy::prepare`] reads policy files once, [`Policy::check`]
 //! judges one JSON document, [`Data`], as often as wanted. What this crate does not know is an error that
 //! refuses, never a value that passes.
+//!
+//! The road of a policy: source → `scanner` → `parser` → `ast` → `compile` (names bound, `expr`) → `insert`
+//! (conjuncts into vertices) → `task` (what must be evaluated) → `finalize`, `disjunction`, `closed` → `policy`.
 
+mod absent;
+mod ast;
+mod builtin;
+mod closed;
+mod compile;
+mod complete;
+mod comprehension;
+mod context;
+mod copy;
 mod data;
+mod disjunction;
+mod equal;
 mod error;
+mod expr;
+mod fault;
+mod finalize;
+mod insert;
+mod kind;
 mod label;
 mod limits;
+mod literal;
+mod number;
+mod operate;
+mod parser;
 mod policy;
 mod print;
+mod regex;
+mod resolve;
+mod scanner;
 mod source;
-pub mod text;
+mod task;
+mod text;
+mod token;
+mod value;
+mod vertex;
 
 pub use data::Data;
 pub use error::{Code, CueError, CueErrors, Reason};
 pub use limits::Limits;
 pub use policy::{Absent, Policy, PolicyFile};
 pub use source::Position;
+pub use text::Syntax;

@@ -22,21 +22,21 @@ pub struct Limits {
 }
 
 /// cosign's own bound on an attestation, 128 MiB: what it can store, a policy can judge.
-pub const DATA_BYTES: usize = 128 << 20;
+pub(crate) const DATA_BYTES: usize = 128 << 20;
 /// Real statements stay under 40 levels; 512 leaves an order of magnitude.
-pub const DATA_DEPTH: usize = 512;
+pub(crate) const DATA_DEPTH: usize = 512;
 /// Policies are written by hand: 4 MiB is some 100,000 lines of 40 bytes.
-pub const POLICY_BYTES: usize = 4 << 20;
+pub(crate) const POLICY_BYTES: usize = 4 << 20;
 /// One level costs at most 12 parser frames of about 1 KiB, so 200 levels stay under 3 MiB of stack.
-pub const POLICY_DEPTH: usize = 200;
+pub(crate) const POLICY_DEPTH: usize = 200;
 /// About 1 µs a step: 20 million steps are some 20 s, forty times what a 4 MB document with a closed schema takes.
-pub const STEPS: u64 = 20_000_000;
+pub(crate) const STEPS: u64 = 20_000_000;
 /// One level costs at most 24 KiB of stack in an unoptimised build: 1,200 levels are 29 MiB of the 64 MiB in [`STACK_BYTES`].
-pub const EVAL_DEPTH: usize = 1_200;
+pub(crate) const EVAL_DEPTH: usize = 1_200;
 /// Three million vertices of 600 bytes are 1.8 GB, what a 128 MiB document under a schema may need at the very most.
-pub const VERTICES: usize = 3_000_000;
+pub(crate) const VERTICES: usize = 3_000_000;
 /// A computed string of 16 MiB is longer than any message or name.
-pub const TEXT_BYTES: usize = 16 << 20;
+pub(crate) const TEXT_BYTES: usize = 16 << 20;
 /// The evaluator's own stack: twice what [`EVAL_DEPTH`] levels need. It is reserved, and touched only as deep as needed.
 pub(crate) const STACK_BYTES: usize = 64 << 20;
 

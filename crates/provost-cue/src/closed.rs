@@ -1,0 +1,143 @@
+//! Closedness: every field of a definition or closed struct needs evidence that it is known there.
+//! Settling a vertex adds these errors and lets the first fatal error of its fields climb.
+
+use std::rc::Rc;
+
+use crate::context::Context;
+use crate::error::{Code, Reason};
+use crate::fault::{Bottom, Done};
+use crate::label::{Label, LabelKind};
+use crate::vertex::{ArcType, Demand, NOWHERE, ScopeId, VertexId};
+
+impl Context<'_> {
+    /// The demands on the fields of a vertex: its own, and those of the vertices above that reach down.
+    pub(crate) fn demands(&mut self, v: VertexId) -> Done<Vec<Demand>> {
+        self.enter()?;
+        let mut demands = self.known(v).map(|node| node.demands.clone()).unwrap_or_default();
+        let vertex = self.vertex(v);
+        if !vertex.detached && vertex.parent != NOWHERE {
+            let parent = self.actual(vertex.parent);
+            for demand in self.demands(parent)? {
+                if demand.recursive && self.reaches(demand.scope, v) && !demands.contains(&demand) {
+                    demands.push(demand);
+                }
+            }
+        }
+        self.leave();
+        Ok(demands)
+    }
+
+    /// Whether a demand on a vertex's parent holds for its own fields, too: something in the demand's scope speaks
+    /// of it, and does not say that anything may stand there.
+    fn reaches(&self, scope: ScopeId, v: VertexId) -> bool {
+        let top = |node: &crate::vertex::Node| node.tops.iter().any(|top| self.in_scope(*top, scope));
+        self.evidence(scope, v) && !self.known(v).is_some_and(top)
+    }
+
+    /// Whether a conjunct of a vertex comes from a scope.
+    fn evidence(&self, scope: ScopeId, v: VertexId) -> bool {
+        let vertex = self.vertex(v);
+        let conjuncts = vertex.conjuncts.iter().any(|conjunct| self.in_scope(conjunct.close.scope, scope));
+        let copied =
+            |node: &crate::vertex::Node| node.copied.iter().any(|(_, copied)| self.in_scope(*copied, scope));
+        conjuncts || self.known(v).is_some_and(copied)
+    }
+
+    /// Whether a scope said `...` on this level.
+    fn is_open(&self, scope: ScopeId, v: VertexId) -> bool {
+        self.known(v).is_some_and(|node| {
+            node.ellipses.iter().chain(&node.tops).any(|ellipsis| self.in_scope(*ellipsis, scope))
+        })
+    }
+
+    /// Whether a vertex that has not this field could still get it.
+    pub(crate) fn accepts(&mut self, v: VertexId, label: Label) -> Done<bool> {
+        let demands = self.demands(v)?;
+        let matched = self.known(v).map(|node| node.patterns.clone()).unwrap_or_default();
+        'demands: for demand in demands {
+            if self.is_open(demand.scope, v) {
+                continue;
+            }
+            for pattern in &matched {
+                if let crate::vertex::Matches::Names(value) = &pattern.matches {
+                    if self.in_scope(pattern.close.scope, demand.scope) && self.name_matches(value, label)? {
+                        continue 'demands;
+                    }
+                }
+            }
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// The errors of fields that no demand knows.
+    fn closed_errors(&mut self, v: VertexId) -> Done<Option<Rc<Bottom>>> {
+        let demands = self.demands(v)?;
+        if demands.is_empty() {
+            return Ok(None);
+        }
+        let mut found: Option<Rc<Bottom>> = None;
+        let arcs: Vec<_> = self.vertex(v).arcs.iter().collect();
+        self.spend(arcs.len())?;
+        for (label, arc) in arcs {
+            let checked = matches!(label.kind(), LabelKind::Text | LabelKind::Definition);
+            if !checked || self.vertex(arc).arc > ArcType::Required {
+                continue;
+            }
+            let inner = self.actual(arc);
+            let broken =
+                self.known(inner).and_then(|node| node.errors.as_ref()).is_some_and(|b| !b.closedness);
+            if broken {
+                continue;
+            }
+            let known =
+                |scope| self.is_open(scope, v) || self.evidence(scope, arc) || self.evidence(scope, inner);
+            if demands.iter().all(|demand| known(demand.scope)) {
+                continue;
+            }
+            let fault = Bottom::new(arc, Code::Eval, Reason::NotAllowed, None);
+            let fault = Rc::new(Bottom { closedness: true, ..(*fault).clone() });
+            found = Bottom::combine(found, Some(fault));
+        }
+        Ok(found)
+    }
+
+    /// The error a complete vertex ends in, with what its fields and its closedness add.
+    pub(crate) fn settle(&mut self, v: VertexId) -> Done<Option<Rc<Bottom>>> {
+        let v = self.actual(v);
+        if let Some(settled) = &self.vertex(v).settled {
+            return Ok(settled.clone());
+        }
+        self.enter()?;
+        let own = self.known(v).and_then(|node| node.errors.clone());
+        let mut ends = own.clone();
+        let decided = self.known(v).is_some_and(|node| !node.arms.is_empty());
+        if self.only_data(v).is_none() && !decided {
+            if let Some(closed) = self.closed_errors(v)? {
+                climb(&mut ends, closed);
+            }
+            let arcs: Vec<_> = self.vertex(v).arcs.iter().collect();
+            for (label, arc) in arcs {
+                if label.kind() == LabelKind::Let || self.vertex(arc).arc > ArcType::Required {
+                    continue;
+                }
+                if let Some(bottom) = self.settle(arc)? {
+                    if !bottom.code.is_incomplete() {
+                        climb(&mut ends, bottom);
+                    }
+                }
+            }
+        }
+        self.leave();
+        self.vertex_mut(v).settled = Some(ends.clone());
+        Ok(ends)
+    }
+}
+
+/// Lets an error from below take its place: the first real one stays, errors of closedness give way.
+fn climb(ends: &mut Option<Rc<Bottom>>, bottom: Rc<Bottom>) {
+    match ends {
+        Some(known) if !known.closedness && !known.code.is_incomplete() => {}
+        _ => *ends = Some(bottom),
+    }
+}

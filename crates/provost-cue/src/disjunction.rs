@@ -1,0 +1,265 @@
+//! Disjunctions: each arm is tried on a copy of what is known; those that hold remain.
+
+use std::rc::Rc;
+
+use crate::context::Context;
+use crate::error::{Code, Reason};
+use crate::expr::Expr;
+use crate::fault::{Bottom, Done};
+use crate::value::Value;
+use crate::vertex::{Choice, Conjunct, Elem, Mode, VertexId};
+
+/// Combined disjunctions are cut off here: 4,096 arms of one field are no policy but an attack.
+pub(crate) const ARMS: usize = 4_096;
+
+/// A partial result: a copy of the vertex with one arm of each disjunction so far.
+#[derive(Clone)]
+struct Partial {
+    vertex: VertexId,
+    mode: Mode,
+    /// All disjunctions, as seen from the copy.
+    choices: Vec<Choice>,
+}
+
+/// An arm that holds, and its mode among the arms inside the arm it came from.
+type Found = (VertexId, Option<Mode>);
+
+impl Context<'_> {
+    /// Decides all disjunctions of a vertex. It ends with an arm in its place, with arms, or with an error.
+    pub(crate) fn decide(&mut self, v: VertexId) -> Done {
+        let choices = std::mem::take(&mut self.node(v).choices);
+        if self.decide_simple(v, &choices)? {
+            return Ok(());
+        }
+        let count = choices.len();
+        let mut partials = vec![Partial { vertex: v, mode: Mode::Maybe, choices }];
+        for index in 0..count {
+            let last = index + 1 == count;
+            let mut results: Vec<(Partial, Option<Mode>, Mode)> = Vec::new();
+            let mut errors: Vec<Option<Rc<Bottom>>> = Vec::new();
+            let (mut left_drops, mut right_drops) = (true, true);
+            for partial in &partials {
+                let Some(choice) = partial.choices.get(index) else { continue };
+                errors.resize(choice.arms.len(), None);
+                for (position, (arm, right)) in choice.arms.iter().enumerate() {
+                    if results.len() >= ARMS {
+                        return self.over("arms of disjunctions of one field", ARMS as u64);
+                    }
+                    match self.try_arm(v, partial, choice, arm, last)? {
+                        Ok((found, choices)) => {
+                            left_drops &= partial.mode != Mode::Default;
+                            right_drops &= *right != Mode::Default;
+                            for (vertex, nested) in found {
+                                let result = Partial { vertex, mode: partial.mode, choices: choices.clone() };
+                                results.push((result, nested, *right));
+                            }
+                        }
+                        Err(bottom) => {
+                            if let Some(slot) = errors.get_mut(position) {
+                                *slot = Some(bottom);
+                            }
+                        }
+                    }
+                }
+            }
+            partials.clear();
+            let mut decided = false;
+            for (mut partial, nested, right) in results {
+                let left = if left_drops { Mode::Maybe } else { partial.mode };
+                partial.mode = match nested {
+                    None if right_drops => left,
+                    None => combine(left, right),
+                    Some(nested) => combine(left, combine(right, nested)),
+                };
+                decided |= nested.is_some() && partial.mode != Mode::Maybe;
+                self.keep(&mut partials, partial)?;
+            }
+            for partial in &mut partials {
+                if decided && partial.mode == Mode::Maybe {
+                    partial.mode = Mode::Not;
+                }
+            }
+            if partials.is_empty() {
+                let bottom = self.empty(v, errors);
+                self.add_error(v, bottom);
+                return Ok(());
+            }
+        }
+        self.finish(v, partials);
+        Ok(())
+    }
+
+    fn finish(&mut self, v: VertexId, mut partials: Vec<Partial>) {
+        let has_data = self.vertex(v).has_data;
+        partials.sort_by_key(|partial| partial.mode != Mode::Default);
+        let defaults = partials.iter().filter(|partial| partial.mode == Mode::Default).count();
+        for partial in &partials {
+            self.vertex_mut(partial.vertex).has_data |= has_data;
+        }
+        match partials.as_slice() {
+            [one] => {
+                let by_default = one.mode == Mode::Default;
+                self.node(one.vertex).by_default |= by_default;
+                self.vertex_mut(v).forward = Some(one.vertex);
+                self.node(v).tasks.clear();
+            }
+            _ => {
+                let node = self.node(v);
+                node.arms = partials.iter().map(|partial| partial.vertex).collect();
+                node.defaults = defaults;
+                node.tasks.clear();
+            }
+        }
+    }
+
+    /// Adds a partial result unless an equal one is there.
+    fn keep(&mut self, partials: &mut Vec<Partial>, partial: Partial) -> Done {
+        for known in partials.iter_mut() {
+            if self.alike(known.vertex, partial.vertex)? {
+                known.mode = known.mode.max(partial.mode);
+                return Ok(());
+            }
+        }
+        partials.push(partial);
+        Ok(())
+    }
+
+    /// Tries one arm on a copy; the copies that hold, and the disjunctions as seen from the copy.
+    fn try_arm(
+        &mut self,
+        v: VertexId,
+        partial: &Partial,
+        choice: &Choice,
+        arm: &Elem,
+        last: bool,
+    ) -> Done<Result<(Vec<Found>, Vec<Choice>), Rc<Bottom>>> {
+        self.enter()?;
+        let mut copied = self.copy(partial.vertex)?;
+        let copy = copied.root;
+        let forward = self.vertex_mut(v).forward.replace(copy);
+        let mut choices = partial.choices.clone();
+        for choice in &mut choices {
+            choice.env = self.move_env(choice.env, &mut copied.envs, &copied.map)?;
+        }
+        let env = self.move_env(choice.env, &mut copied.envs, &copied.map)?;
+        self.insert(copy, &Conjunct { env, elem: arm.clone(), close: choice.close })?;
+        let found = if last || self.has_fatal(copy) {
+            self.finalize(copy)?;
+            self.outcome(copy)?
+        } else {
+            self.run_tasks(copy)?;
+            match self.fatal_below(copy)? {
+                Some(bottom) => Err(bottom),
+                None => Ok(vec![(copy, None)]),
+            }
+        };
+        self.vertex_mut(v).forward = forward;
+        self.leave();
+        Ok(found.map(|found| (found, choices)))
+    }
+
+    /// What a completed arm comes to: itself, the arms inside it, or its error.
+    fn outcome(&mut self, arm: VertexId) -> Done<Result<Vec<Found>, Rc<Bottom>>> {
+        let actual = self.actual(arm);
+        if let Some(bottom) = self.settle(actual)? {
+            if !bottom.code.is_incomplete() {
+                return Ok(Err(bottom));
+            }
+        }
+        if self.strict {
+            if let Some(bottom) = self.absent_in_arm(actual)? {
+                return Ok(Err(bottom));
+            }
+        }
+        let Some(node) = self.known(actual).filter(|node| !node.arms.is_empty()) else {
+            return Ok(Ok(vec![(actual, None)]));
+        };
+        let defaults = node.defaults;
+        let mode = |index: usize| match defaults {
+            0 => Mode::Maybe,
+            defaults if index < defaults => Mode::Default,
+            _ => Mode::Not,
+        };
+        Ok(Ok(node.arms.iter().enumerate().map(|(index, arm)| (*arm, Some(mode(index)))).collect()))
+    }
+
+    /// The error of a disjunction without an arm left.
+    pub(crate) fn empty(&mut self, v: VertexId, errors: Vec<Option<Rc<Bottom>>>) -> Rc<Bottom> {
+        let mut errors: Vec<Rc<Bottom>> = errors.into_iter().flatten().collect();
+        if errors.iter().any(|bottom| bottom.code == Code::User) {
+            errors.retain(|bottom| bottom.code == Code::User);
+        }
+        if errors.len() > 2 && errors.iter().any(|bottom| bottom.code.is_incomplete()) {
+            let first = errors.iter().position(|bottom| bottom.code.is_incomplete()).unwrap_or(0);
+            errors.drain(..first);
+        }
+        let code = errors.iter().map(|bottom| bottom.code).filter(|code| *code != Code::User).max();
+        let mut faults: Vec<_> = errors.iter().flat_map(|bottom| bottom.faults.iter().cloned()).collect();
+        // Disjunctions inside are counted with their own headings.
+        if faults.len() != 1 {
+            let count = faults.len();
+            let heading = Reason::EmptyDisjunction { count };
+            faults.insert(0, crate::fault::Fault { at: v, code: Code::Eval, reason: heading, span: None });
+        }
+        Rc::new(Bottom { code: code.unwrap_or(Code::Eval), faults, closedness: false })
+    }
+
+    /// Disjunctions of plain values over a vertex without fields need no copies of more than its own state.
+    fn decide_simple(&mut self, v: VertexId, choices: &[Choice]) -> Done<bool> {
+        let [choice] = choices else { return Ok(false) };
+        let idle = self.known(v).is_some_and(|node| node.tasks.is_empty() && node.waiting_cycles.is_empty());
+        let plain = |elem: &Elem| match elem {
+            Elem::Expr(id) => match self.program.expr(*id) {
+                Expr::Value(value) => Some(value.clone()),
+                _ => None,
+            },
+            Elem::Value(value) => Some(value.clone()),
+            Elem::Data(_) => None,
+        };
+        let simple = |value: &Value| {
+            value.is_scalar() || matches!(value, Value::Type(kinds) if *kinds != crate::kind::Kinds::TOP)
+        };
+        let values: Option<Vec<Value>> =
+            choice.arms.iter().map(|(elem, _)| plain(elem).filter(|value| simple(value))).collect();
+        let Some(values) = values.filter(|_| idle && self.vertex(v).arcs.len() == 0) else {
+            return Ok(false);
+        };
+        let Some(node) = self.known(v) else { return Ok(false) };
+        if node.scalar.is_none() {
+            return Ok(false);
+        }
+        let saved = self.vertex(v).node.clone();
+        let mut kept: Option<(Box<crate::vertex::Node>, Mode)> = None;
+        let mut errors = Vec::new();
+        for (value, (_, mode)) in values.iter().zip(&choice.arms) {
+            self.insert_value(v, value, choice.close)?;
+            self.check_value(v)?;
+            let tried = std::mem::replace(&mut self.vertex_mut(v).node, saved.clone());
+            match tried {
+                Some(node) if node.errors.is_none() => {
+                    let mode = kept.as_ref().map_or(*mode, |(_, known)| (*mode).max(*known));
+                    kept = Some((kept.map_or(node, |(known, _)| known), mode));
+                }
+                tried => errors.push(tried.and_then(|node| node.errors)),
+            }
+        }
+        match kept {
+            // One value is known, so all arms that hold are that value.
+            Some((node, _)) => self.vertex_mut(v).node = Some(node),
+            None => {
+                let bottom = self.empty(v, errors);
+                self.add_error(v, bottom);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The mode of a combination, by the rules of the specification.
+fn combine(a: Mode, b: Mode) -> Mode {
+    match (a.min(b), a.max(b)) {
+        (Mode::Maybe, other) => other,
+        (Mode::Not, _) => Mode::Not,
+        (other, _) => other,
+    }
+}

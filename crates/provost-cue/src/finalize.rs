@@ -1,0 +1,153 @@
+//! Completing a vertex: its tasks, its disjunctions, its bounds, its fields, its validators, in this order.
+
+use crate::context::Context;
+use crate::error::{Code, Reason};
+use crate::fault::{Bottom, Done, Src, Stop};
+use crate::value::Value;
+use crate::vertex::{ArcType, Status, VertexId};
+
+impl Context<'_> {
+    /// Completes a vertex; its errors stay with it.
+    pub(crate) fn finalize(&mut self, v: VertexId) -> Done {
+        let v = self.actual(v);
+        if self.vertex(v).status >= Status::Finalizing {
+            return Ok(());
+        }
+        if self.only_data(v).is_some() {
+            self.vertex_mut(v).status = Status::Final;
+            return Ok(());
+        }
+        self.enter()?;
+        self.complete_ancestors(v)?;
+        self.expand(v)?;
+        if self.vertex(v).status == Status::Open {
+            self.vertex_mut(v).status = Status::Finalizing;
+            let here = std::mem::replace(&mut self.here, v);
+            self.complete(v)?;
+            self.here = here;
+            self.vertex_mut(v).status = Status::Final;
+        }
+        self.leave();
+        Ok(())
+    }
+
+    fn complete(&mut self, v: VertexId) -> Done {
+        loop {
+            self.spend(1)?;
+            self.run_tasks(v)?;
+            let waiting = std::mem::take(&mut self.node(v).waiting_cycles);
+            if !waiting.is_empty() {
+                if self.node(v).has_own {
+                    for mut conjunct in waiting {
+                        // Data of its own drives the recursion: it ends where the data ends.
+                        conjunct.close.cyclic = self.known(v).is_none_or(|node| !node.has_own);
+                        conjunct.close.chain = 0;
+                        self.insert(v, &conjunct)?;
+                    }
+                    continue;
+                }
+                if self.known(v).is_some_and(|node| !node.tasks.is_empty()) {
+                    self.node(v).waiting_cycles = waiting;
+                    self.force_task(v)?;
+                    continue;
+                }
+                self.add_error(v, Bottom::new(v, Code::StructuralCycle, Reason::StructuralCycle, None));
+                return Ok(());
+            }
+            if self.known(v).is_some_and(|node| !node.choices.is_empty()) {
+                if self.has_fatal(v) {
+                    self.node(v).choices.clear();
+                    continue;
+                }
+                self.decide(v)?;
+                if self.vertex(v).forward.is_some() || self.known(v).is_some_and(|node| !node.arms.is_empty())
+                {
+                    return Ok(());
+                }
+                continue;
+            }
+            if !self.force_task(v)? {
+                break;
+            }
+        }
+        self.check_value(v)?;
+        let mut next = 0;
+        while let Some((_, arc)) = self.vertex(v).arcs.at(next) {
+            next += 1;
+            if self.vertex(arc).arc != ArcType::Optional {
+                self.finalize(arc)?;
+            }
+        }
+        self.check_whole(v)
+    }
+
+    /// Whether a vertex already has an error that no later value mends.
+    pub(crate) fn has_fatal(&self, v: VertexId) -> bool {
+        self.known(v).and_then(|node| node.errors.as_ref()).is_some_and(|bottom| !bottom.code.is_incomplete())
+    }
+
+    /// Holds a scalar against bounds and checks.
+    pub(crate) fn check_value(&mut self, v: VertexId) -> Done {
+        let Some(node) = self.known(v) else { return Ok(()) };
+        let Some(scalar) = node.scalar.clone() else { return Ok(()) };
+        let bounds: Vec<Value> = [&node.lower, &node.upper].into_iter().flatten().cloned().collect();
+        let checks = node.checks.clone();
+        for check in bounds.iter().chain(&checks) {
+            self.check(v, &scalar, check)?;
+        }
+        Ok(())
+    }
+
+    /// Holds a struct or list against its validators.
+    fn check_whole(&mut self, v: VertexId) -> Done {
+        let Some(node) = self.known(v) else { return Ok(()) };
+        if node.scalar.is_some() || node.checks.is_empty() {
+            return Ok(());
+        }
+        let value = Value::Vertex(v);
+        if !self.is_concrete(&value) {
+            return Ok(());
+        }
+        for check in node.checks.clone() {
+            self.check(v, &value, &check)?;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, v: VertexId, value: &Value, check: &Value) -> Done {
+        let kinds = self.kinds_of(value);
+        if !kinds.meets(check.kinds()) {
+            return Ok(());
+        }
+        let result = match check {
+            Value::Validator(validator) => {
+                let validator = std::sync::Arc::clone(validator);
+                crate::builtin::validate(self, &validator, value)
+            }
+            bound => match self.satisfies(value, bound) {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    let reason = Reason::OutOfBound {
+                        value: Src::Value(value.clone()),
+                        bound: Src::Value(bound.clone()),
+                    };
+                    Err(Stop::Bottom(Bottom::new(v, Code::Eval, reason, None)))
+                }
+                Err(stop) => Err(stop),
+            },
+        };
+        match result {
+            Ok(()) => Ok(()),
+            Err(Stop::Abort(abort)) => Err(abort),
+            Err(Stop::Bottom(bottom)) => {
+                self.add_error(v, bottom);
+                Ok(())
+            }
+            Err(Stop::Blocked) => {
+                let label = self.labels.shown(self.vertex(v).label);
+                self.add_error(v, Bottom::new(v, Code::Cycle, Reason::Cycle { label }, None));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Structs: fields become arcs at once, everything else becomes tasks.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use crate::context::Context;
+use crate::data::DataId;
+use crate::error::{Code, Reason};
+use crate::expr::{Decl, ExprId};
+use crate::fault::{Bottom, Done, Src, Stop};
+use crate::kind::Kinds;
+use crate::label::Label;
+use crate::value::Value;
+use crate::vertex::{ArcType, Close, Conjunct, Elem, EnvId, Matches, NO_ENV, OPEN, Pattern, VertexId, Work};
+
+impl Context<'_> {
+    /// Inserts a struct; the body of a comprehension stays in the struct around it.
+    pub(crate) fn insert_struct(
+        &mut self,
+        v: VertexId,
+        id: ExprId,
+        decls: &[Decl],
+        up: EnvId,
+        close: Close,
+        body: bool,
+    ) -> Done {
+        self.spend(decls.len() + 1)?;
+        self.own(v, close);
+        let env = self.add_env(up, v)?;
+        let embeds = decls.iter().any(|decl| matches!(decl, Decl::Embed(_) | Decl::Comprehension(_)));
+        let mut close = close;
+        if embeds && !body && close.embed == OPEN {
+            let scope = self.add_scope(close.scope)?;
+            close = Close { scope, embed: scope, ..close };
+        }
+        let regular = decls
+            .iter()
+            .any(|decl| matches!(decl, Decl::Field { label, arc: ArcType::Member, .. } if label.is_text()));
+        let dynamic = decls.iter().any(|decl| matches!(decl, Decl::Dynamic { arc: ArcType::Member, .. }));
+        if regular || dynamic || !embeds {
+            self.update_kinds(v, Kinds::STRUCT, Src::Expr(id));
+            self.node(v).is_struct = true;
+        }
+        let inner = close.field();
+        for decl in decls {
+            match decl {
+                Decl::Field { label, arc, value } => {
+                    let conjunct = Self::conjunct(env, Elem::Expr(*value), inner);
+                    self.insert_arc(v, *label, *arc, conjunct)?;
+                }
+                Decl::Let { label, value } => {
+                    let conjunct = Self::conjunct(env, Elem::Expr(*value), inner);
+                    self.insert_arc(v, *label, ArcType::Member, conjunct)?;
+                }
+                Decl::Dynamic { key, arc, value } => {
+                    let work = Work::Dynamic { key: *key, arc: *arc, value: *value };
+                    self.add_task(v, work, env, inner);
+                }
+                Decl::Pattern { pattern, alias, value } => {
+                    let work = Work::Pattern { pattern: *pattern, alias: *alias, value: *value };
+                    self.add_task(v, work, env, inner);
+                }
+                Decl::Embed(value) => self.insert(v, &Self::conjunct(env, Elem::Expr(*value), close))?,
+                Decl::Comprehension(value) => self.add_task(v, Work::Comprehension(*value), env, close),
+                Decl::Ellipsis => self.node(v).ellipses.push(close.scope),
+            }
+        }
+        Ok(())
+    }
+
+    /// The members of a JSON object as fields.
+    pub(super) fn data_members(
+        &mut self,
+        v: VertexId,
+        members: &[(Range<u32>, DataId)],
+        close: Close,
+    ) -> Done {
+        self.spend(members.len())?;
+        let Some(data) = self.data else { return Ok(()) };
+        for (name, value) in members {
+            let label = self.labels.text(data.text(name));
+            let conjunct = Self::conjunct(NO_ENV, Elem::Data(*value), close.field());
+            self.insert_arc(v, label, ArcType::Member, conjunct)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a conjunct to a field, which comes into being if it is not there.
+    pub(crate) fn insert_arc(&mut self, v: VertexId, label: Label, arc: ArcType, conjunct: Conjunct) -> Done {
+        if let Some(known) = self.vertex(v).arcs.get(label) {
+            if arc < self.vertex(known).arc {
+                self.vertex_mut(known).arc = arc;
+                self.note_arrival(v, label, arc);
+            }
+            return self.add_conjunct(known, conjunct);
+        }
+        self.note_arrival(v, label, arc);
+        let new = self.add_vertex(v, label, arc)?;
+        self.vertex_mut(v).arcs.push(label, new);
+        self.add_conjunct(new, conjunct)?;
+        let patterns = self.known(v).map(|node| node.patterns.clone()).unwrap_or_default();
+        for pattern in patterns {
+            self.apply_pattern(&pattern, label, new)?;
+        }
+        Ok(())
+    }
+
+    /// A field that comes after it was found missing, or after all fields were read, must not pass unseen.
+    fn note_arrival(&mut self, v: VertexId, label: Label, arc: ArcType) {
+        let late = arc == ArcType::Member
+            && self
+                .known(v)
+                .is_some_and(|node| (node.frozen && label.is_regular()) || node.missed.contains(&label));
+        if late {
+            let reason = Reason::LateField { label: self.labels.shown(label) };
+            self.add_error(v, Bottom::new(v, Code::Eval, reason, None));
+        }
+    }
+
+    /// Adds a pattern and applies it to the fields that are there.
+    pub(crate) fn add_pattern(&mut self, v: VertexId, pattern: Pattern) -> Done {
+        let arcs: Vec<(Label, VertexId)> = self.vertex(v).arcs.iter().collect();
+        self.spend(arcs.len())?;
+        for (label, arc) in arcs {
+            self.apply_pattern(&pattern, label, arc)?;
+        }
+        self.node(v).patterns.push(pattern);
+        Ok(())
+    }
+
+    fn apply_pattern(&mut self, pattern: &Pattern, label: Label, arc: VertexId) -> Done {
+        match &pattern.matches {
+            Matches::From(start) => {
+                if label.is_text() || !label.is_regular() || label.id() < *start {
+                    return Ok(());
+                }
+            }
+            Matches::Names(value) => {
+                if !label.is_text() || !self.name_matches(value, label)? {
+                    return Ok(());
+                }
+            }
+        }
+        let mut env = pattern.env;
+        if let Some(alias) = pattern.alias {
+            let name = Value::Text(self.labels.name(label));
+            let holder = self.add_detached(Vec::new())?;
+            let conjunct = Self::conjunct(NO_ENV, Elem::Value(name), Close::ROOT);
+            self.insert_arc(holder, alias, ArcType::Member, conjunct)?;
+            env = self.add_env(env, holder)?;
+        }
+        self.add_conjunct(arc, Self::conjunct(env, Elem::Expr(pattern.value), pattern.close))
+    }
+
+    /// Whether a field's name satisfies a pattern's value.
+    pub(crate) fn name_matches(&mut self, value: &Value, label: Label) -> Done<bool> {
+        if let Value::Type(kinds) = value {
+            return Ok(kinds.meets(Kinds::STRING));
+        }
+        let name = Value::Text(self.labels.name(label));
+        match self.satisfies(&name, value) {
+            Ok(holds) => Ok(holds),
+            Err(Stop::Abort(abort)) => Err(abort),
+            Err(Stop::Blocked) => self.unsupported("pattern that waits for a value", None),
+            Err(Stop::Bottom(bottom)) => {
+                let here = self.here;
+                self.add_error(here, Rc::clone(&bottom));
+                Ok(false)
+            }
+        }
+    }
+}
