@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use provost_registry::keychain::{Credential, GivenCredential};
-use provost_registry::{DockerPaths, Keychain, Pem, ReferrersSwitch, Remote, RemoteOptions, TlsOptions};
+use provost_registry::{
+    DockerPaths, Keychain, Pem, Proxies, ReferrersSwitch, Remote, RemoteOptions, TlsOptions,
+};
 
 use crate::face::Face;
 use crate::failure::Failure;
@@ -77,11 +79,13 @@ impl RegistryFlags {
             server_name: self.registry_server_name.clone(),
         };
         let referrers = referrers(face)?;
+        let proxies = Proxies::of(|name| face.environment.raw(name));
         Ok(RemoteOptions {
             allow_http: self.allow_http_registry,
             tls,
             keychain,
             referrers,
+            proxies,
             ..RemoteOptions::default()
         })
     }

@@ -126,7 +126,11 @@ fn all_reasons(report: &AttestationReport, of: impl Fn(&Source) -> bool) -> Vec<
 #[must_use]
 pub fn unchecked(why: &Unchecked) -> String {
     match why {
-        Unchecked::Store(error) => go_text::store(error),
+        Unchecked::Store(error) => {
+            // Where there is something particular to do about it, we say so after Go's words.
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!("{}{hint}", go_text::store(error))
+        }
         Unchecked::Manifest { found_at, reason } => format!("{found_at}: {reason}"),
         Unchecked::TooManyLayers { found, limit } => {
             format!("number of layers ({found}) exceeded the limit ({limit})")

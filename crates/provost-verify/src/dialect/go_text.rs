@@ -69,12 +69,7 @@ pub fn store(error: &StoreError) -> String {
                 many => format!("{request}: multiple errors returned: {}", many.join("; ")),
             }
         }
-        StoreError::Network { request, kind, address, cause } => {
-            // Go's http client names the method as a title and quotes the address: `Get "http://…": dial tcp …`.
-            let (method, url) = request.split_once(' ').unwrap_or(("GET", request));
-            let mut letters = method.chars();
-            let title: String =
-                letters.next().into_iter().chain(letters.flat_map(char::to_lowercase)).collect();
+        StoreError::Network { kind, address, cause, .. } => {
             let why = match kind {
                 NetworkFailure::Refused => format!("dial tcp {address}: connect: connection refused"),
                 NetworkFailure::NoSuchHost => {
@@ -85,10 +80,26 @@ pub fn store(error: &StoreError) -> String {
                 NetworkFailure::Reset => "EOF".to_owned(),
                 _ => cause.clone(),
             };
-            format!("{title} \"{url}\": {why}")
+            let each: Vec<_> =
+                error.requests().map(|(method, url)| failed_request(method, url, *kind, &why)).collect();
+            each.join("; ")
         }
         other => other.to_string(),
     }
+}
+
+/// A request as Go's http client names it, `Get "http://…": dial tcp …`.
+///
+/// go-containerregistry asks `/v2/` before anything else, so a registry that cannot be reached fails there.
+fn failed_request(method: &str, url: &str, kind: NetworkFailure, why: &str) -> String {
+    let unreached =
+        matches!(kind, NetworkFailure::Refused | NetworkFailure::NoSuchHost | NetworkFailure::Tls);
+    if let (true, Some((base, _))) = (unreached, url.split_once("/v2/")) {
+        return format!("Get \"{base}/v2/\": {why}");
+    }
+    let mut letters = method.chars();
+    let title: String = letters.next().into_iter().chain(letters.flat_map(char::to_lowercase)).collect();
+    format!("{title} \"{url}\": {why}")
 }
 
 /// `404 Not Found`, as Go's `http.StatusText` has it.
