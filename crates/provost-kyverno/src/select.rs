@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::cluster::{Cluster, ClusterError, Roles};
 use crate::exception::Exception;
 use crate::policy::spec::{Filter, LabelExpression, LabelSelector, MatchBlock, Resources, Subject};
+use crate::policy::variables::{expressions, mentions};
 use crate::policy::{Policy, PolicyKind};
 use crate::request::{Kind, Request};
 use crate::rule::Rule;
@@ -83,13 +84,16 @@ impl Facts {
     }
 }
 
+/// Whether a variable of the rule may be about the user's roles.
 fn wants_roles(rule: &Rule) -> bool {
-    let in_text = |value: &Value| {
-        let expressions = crate::policy::variables::expressions(value);
-        expressions.iter().any(|e| e.contains("oles"))
-    };
-    let conditions = rule.entries.iter().flat_map(|e| &e.attestations).flat_map(|a| &a.conditions);
-    rule.preconditions.iter().chain(rule.template.iter()).chain(conditions).any(in_text)
+    let in_text = |text: &str| mentions(text, "roles") || mentions(text, "clusterRoles") || text == "request";
+    let in_value = |value: &Value| expressions(value).iter().any(|e| in_text(e));
+    let in_context = rule.context.iter().any(|entry| {
+        let variable = entry.variable.clone().map(Value::Object).unwrap_or_default();
+        in_value(&variable) || variable.get("jmesPath").and_then(Value::as_str).is_some_and(in_text)
+    });
+    let conditions = rule.later_conditions();
+    in_context || rule.preconditions.iter().chain(rule.template.iter()).chain(conditions).any(in_value)
 }
 
 fn blocks_of(rule: &Rule) -> impl Iterator<Item = &MatchBlock> {

@@ -18,11 +18,19 @@ use crate::stores::{Access, DockerSecret, Memo, Stores};
 pub(crate) struct Shelf<'a> {
     stores: &'a dyn Stores,
     open: Mutex<BTreeMap<(String, Access), Arc<dyn Store>>>,
+    tags: Mutex<BTreeMap<String, Digest>>,
 }
 
 impl<'a> Shelf<'a> {
     pub(crate) fn new(stores: &'a dyn Stores) -> Self {
-        Self { stores, open: Mutex::default() }
+        Self { stores, open: Mutex::default(), tags: Mutex::default() }
+    }
+
+    /// The digest a tag has for the whole judgement: the one that was found first. Entries with other credentials ask
+    /// for themselves whether they may see the tag, and then go by what the first one saw.
+    fn agreed(&self, name: &str, found: Digest) -> Digest {
+        let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
+        tags.entry(name.to_owned()).or_insert(found).clone()
     }
 
     fn store(&self, registry: &str, access: &Access) -> Result<Arc<dyn Store>, String> {
@@ -99,7 +107,10 @@ pub(crate) async fn locate(scope: &Scope<'_>, access: &Access, image: &Image) ->
     let store = scope.shelf.store(repository.registry(), access).map_err(Finding::Stores)?;
     let digest = match reference.selector() {
         Selector::Digest(digest) => Ok(digest),
-        tag @ Selector::Tag(_) => store.resolve(&repository, &tag).await.map(|found| found.digest),
+        tag @ Selector::Tag(_) => {
+            let found = store.resolve(&repository, &tag).await;
+            found.map(|found| scope.shelf.agreed(&name, found.digest))
+        }
     };
     Ok(Located { store, repository, digest })
 }

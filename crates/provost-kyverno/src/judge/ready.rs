@@ -2,7 +2,7 @@
 
 use crate::conditions::{self, Judged};
 use crate::context::RuleContext;
-use crate::extract::{self, Image};
+use crate::extract::{self, BadImage, Image};
 use crate::judge::Scope;
 use crate::outcome::{Finding, RuleOutcome, Status};
 use crate::policy::Policy;
@@ -41,9 +41,7 @@ pub(crate) async fn ready<'a>(scope: &Scope<'a>, policy: &Policy, rule: &Rule, a
         Ok(false) => return Start::Nothing(Vec::new()),
         Err(error) => return done(Status::Error, Finding::Selection(error)),
     }
-    let environment = scope.world.environment();
-    let kind = &scope.request.kind.kind;
-    let all = match extract::images(&scope.request.object, kind, &rule.extractors, &environment) {
+    let all = match images_of(scope, rule) {
         Ok(all) => all,
         Err(bad) => {
             return Start::Done(RuleOutcome {
@@ -101,6 +99,12 @@ pub(crate) async fn ready<'a>(scope: &Scope<'a>, policy: &Policy, rule: &Rule, a
         }
     };
     Start::Work(Box::new(Ready { context, entries, images }))
+}
+
+/// The images of the object. What expressions may ask stays in here: it may not be held while others are waited for.
+fn images_of(scope: &Scope<'_>, rule: &Rule) -> Result<Vec<Image>, BadImage> {
+    let kind = &scope.request.kind.kind;
+    extract::images(&scope.request.object, kind, &rule.extractors, &scope.world.environment())
 }
 
 /// The exceptions that take the object out of a rule.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 
 use super::locate::{self, Located};
 use super::ready::{Ready, Start, ready};
@@ -21,6 +22,9 @@ use crate::policy::entry::Entry;
 use crate::policy::spec::{Action, ApplyRules};
 use crate::rule::Rule;
 use provost_verify::Unchecked;
+
+/// How many images of one rule are looked at side by side: a Pod has a handful, and each may fetch ten blobs at once.
+const IMAGES_AT_ONCE: usize = 16;
 
 /// An image to be pinned, and how it is called before and after.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,17 +77,11 @@ async fn one_rule(scope: &Scope<'_>, policy: &Policy, rule: &Rule, action: Actio
         by_name.entry(image.info.to_string()).or_default().push(image);
     }
     let names: Vec<(&String, &Vec<&Image>)> = by_name.iter().collect();
-    let judged = join_all(names.iter().filter_map(|(_, images)| images.first()).map(|image| {
-        let ready = &ready;
-        async move {
-            let ready: &Ready<'_> = ready;
-            let entries = ready.entries.iter().map(|entry| one_entry(scope, policy, ready, entry, image));
-            let mut entries = join_all(entries).await;
-            deny_across(ready, image, &mut entries);
-            entries
-        }
-    }))
-    .await;
+    let mut work = Vec::with_capacity(names.len());
+    for image in names.iter().filter_map(|(_, images)| images.first().copied()) {
+        work.push(one_image(scope, policy, &ready, image));
+    }
+    let judged: Vec<Vec<EntryResult>> = stream::iter(work).buffered(IMAGES_AT_ONCE).collect().await;
     let mut found = Verified::default();
     let policy_key = policy.key();
     for entry in 0..ready.entries.len() {
@@ -118,6 +116,14 @@ async fn one_rule(scope: &Scope<'_>, policy: &Policy, rule: &Rule, action: Actio
         }
     }
     found
+}
+
+/// What each entry makes of one image.
+async fn one_image(scope: &Scope<'_>, policy: &Policy, ready: &Ready<'_>, image: &Image) -> Vec<EntryResult> {
+    let entries = ready.entries.iter().map(|entry| one_entry(scope, policy, ready, entry, image));
+    let mut entries = join_all(entries).await;
+    deny_across(ready, image, &mut entries);
+    entries
 }
 
 /// What one entry makes of one image.

@@ -425,3 +425,50 @@ async fn combinations_of_attestations_have_a_limit() {
         registry.attest_value("unsigned", "v1", &json!({"n": "one more"})).await;
     }
 }
+
+/// Two registries behind one name, told apart by how they are asked: a tag that moves between two questions.
+struct Moving(Registry, Registry);
+
+impl provost_kyverno::Stores for Moving {
+    fn store(
+        &self,
+        registry: &str,
+        access: &provost_kyverno::Access,
+    ) -> Result<std::sync::Arc<dyn provost_registry::Store>, String> {
+        if access.allow_http { self.1.store(registry, access) } else { self.0.store(registry, access) }
+    }
+}
+
+#[tokio::test]
+async fn a_tag_that_moves_is_still_one_image() {
+    let first = Registry::of_corpus(&folder()).await;
+    let second = Registry::of_corpus(&folder()).await;
+    second.move_tag("good", "bad").await;
+    let attestation = json!({"type": "https://slsa.dev/provenance/v0.2", "attestors": attestors(&first)});
+    let verifies = entry(&json!({"attestations": [attestation], "mutateDigest": true}));
+    let pins =
+        entry(&json!({"mutateDigest": true, "imageRegistryCredentials": {"allowInsecureRegistry": true}}));
+    let mut both = policy("p", &verifies, &json!([]));
+    both["spec"]["rules"][0]["verifyImages"].as_array_mut().unwrap().push(pins);
+    let found = load("moving", &[both]);
+    assert_eq!(found.refused, []);
+    let request = request_of(&review(&["good:"]), &first);
+    let moving = Moving(first, second);
+    let world = RegistryWorld::over(&moving.0, &moving);
+    let judged = judge(&world.world(), &found.policies, &[], &request).await;
+    let pins: Vec<&Value> = judged.operations.iter().filter(|o| o["op"] == "replace").collect();
+    assert_eq!(pins.len(), 1, "{pins:?}");
+}
+
+#[tokio::test]
+async fn judging_may_move_between_threads() {
+    fn is_send<T: Send>(future: T) -> T {
+        future
+    }
+    let registry = Registry::of_corpus(&folder()).await;
+    let found = documents(&named("pinning"), &registry);
+    let request = request_of(&review(&["good"]), &registry);
+    let world = RegistryWorld::new(&registry);
+    let judged = is_send(judge(&world.world(), &found.policies, &[], &request)).await;
+    assert!(!judged.denied_by_verifying());
+}

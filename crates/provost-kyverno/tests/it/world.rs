@@ -155,6 +155,14 @@ impl Registry {
         self.attach(image, "att", ENVELOPE_LAYER, envelope.to_json(), String::new()).await;
     }
 
+    /// Lets the tag of an image name another image.
+    pub(crate) async fn move_tag(&self, image: &str, other: &str) {
+        let digest = Selector::Digest(self.digests[other].clone());
+        let manifest = self.store.manifest(&repository(other), &digest).await.unwrap();
+        let tag = Selector::Tag("v1".to_owned());
+        self.store.put_manifest(&repository(image), &tag, &manifest).await.unwrap();
+    }
+
     /// Alice attests this of an image.
     pub(crate) async fn attest_value(&self, image: &str, kind: &str, predicate: &Value) {
         let one = Attested {
@@ -271,20 +279,25 @@ impl Stores for Registry {
 
 /// A world around a registry.
 pub(crate) struct RegistryWorld<'a> {
-    registry: &'a Registry,
+    stores: &'a dyn Stores,
     cluster: Objects,
     settings: Settings,
 }
 
 impl<'a> RegistryWorld<'a> {
     pub(crate) fn new(registry: &'a Registry) -> Self {
-        Self { registry, cluster: Objects::new(registry.objects.clone()), settings: Settings::default() }
+        Self::over(registry, registry)
+    }
+
+    /// A registry's objects around other stores.
+    pub(crate) fn over(registry: &Registry, stores: &'a dyn Stores) -> Self {
+        Self { stores, cluster: Objects::new(registry.objects.clone()), settings: Settings::default() }
     }
 
     pub(crate) fn world(&self) -> World<'_> {
         World {
             cluster: &self.cluster,
-            stores: self.registry,
+            stores: self.stores,
             settings: &self.settings,
             clock: None,
             random: None,
