@@ -1,37 +1,33 @@
 //! The steps of one TaskRun, one after the other.
 
+mod inside;
+mod places;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::data::{DataKind, DataSource};
 use super::error::{Halt, RunError};
-use super::folders::{Given, Layout, Machine};
-use super::order::{Order, earlier, late, refuse_literals, text_of};
+use super::folders::{Layout, Machine};
+use super::order::{Order, earlier, late, refuse_literals};
 use super::params::{Taker, effective};
 use super::process::{self, Ended};
 use super::results::{self, ResultFailure};
-use super::spec::{self, Paths, WorkspacePath};
-use super::substitute::{Table, environment_in};
-use super::{Event, data, record, supported};
-use crate::beneath::{open_folder, stays};
+use super::spec::{self, Paths};
+use super::substitute::Table;
+use super::{Event, record, supported};
+use crate::beneath::open_folder;
 use crate::object::{
-    Condition, ParamValue, RunResult, Step, StepState, TaskRunStatus, TaskSpec, Terminated, Time, Volume,
+    Condition, ParamValue, RunResult, Step, StepState, TaskRunStatus, TaskSpec, Terminated, Time,
 };
-use crate::step::{FolderMount, Namespace, StepError, StepSpec, error_file};
-
-/// A workspace or volume of this TaskRun, with its folder.
-struct Place {
-    folder: PathBuf,
-    beneath: PathBuf,
-}
+use crate::step::{FolderMount, StepError, error_file};
 
 /// Everything the steps of one TaskRun share.
 struct Stage<'o, 'r> {
@@ -40,7 +36,7 @@ struct Stage<'o, 'r> {
     layout: Layout,
     spec: TaskSpec,
     mounts: Vec<FolderMount>,
-    volumes: BTreeMap<String, Place>,
+    volumes: BTreeMap<String, places::Place>,
     deadline: Option<Instant>,
     own_deadline: bool,
     step_results: BTreeMap<String, Vec<RunResult>>,
@@ -69,25 +65,25 @@ pub(crate) async fn run(
     let declared = spec::view(raw.clone(), &order.object)?;
 
     let layout = Layout::make(machine)?;
-    let places = places(machine, order, &declared, &layout)?;
-    let recorded_paths = recorded_paths(order, &declared);
+    let given = places::places(machine, order, &declared, &layout)?;
+    let recorded_paths = places::recorded_paths(order, &declared);
     let recorded = with_paths(&raw, &declared, &recorded_paths, &order.object)?;
     status.task_spec = Some(spec::view(recorded, &order.object)?);
     let paths = if machine.isolated {
         recorded_paths.clone()
     } else {
-        real_paths(order, &declared, &layout, &places)?
+        places::real_paths(order, &declared, &layout, &given)?
     };
     let actual = with_paths(&raw, &declared, &paths, &order.object)?;
     if !machine.isolated {
         // The variables' own paths are ours and exist, so they are taken out before literals are looked for.
-        let marked = with_paths(&raw, &declared, &marks(&recorded_paths), &order.object)?;
+        let marked = with_paths(&raw, &declared, &places::marks(&recorded_paths), &order.object)?;
         refuse_literals(&marked, &declared, &order.object)?;
     }
     let view = spec::view(actual, &order.object)?.view().clone();
 
-    let mounts = shared_mounts(machine, &layout, &view, &recorded_paths, &places);
-    let volumes = volumes(machine, order, &view, &layout)?;
+    let mounts = places::shared_mounts(machine, &layout, &view, &recorded_paths, &given);
+    let volumes = places::volumes(machine, order, &view, &layout)?;
     let mut stage = Stage {
         machine,
         order,
@@ -106,149 +102,6 @@ fn with_paths(raw: &Value, declared: &TaskSpec, paths: &Paths, object: &str) -> 
     let mut out = spec::replaced(raw, &spec::paths(declared, paths), object)?;
     spec::own_results(&mut out, declared, &paths.tekton, object)?;
     Ok(out)
-}
-
-/// The folder of every declared workspace that is given.
-fn places(
-    machine: &Machine<'_>,
-    order: &Order,
-    declared: &TaskSpec,
-    layout: &Layout,
-) -> Result<BTreeMap<String, Place>, Halt> {
-    let mut out = BTreeMap::new();
-    for (number, workspace) in declared.workspaces.iter().enumerate() {
-        let Some(bound) = order.workspaces.iter().find(|bound| bound.name == workspace.name) else {
-            if workspace.optional {
-                continue;
-            }
-            return Err(Halt::fail(
-                "TaskRunValidationFailed",
-                format!(
-                    "bound workspaces did not match declared workspaces: declared workspace \"{}\" is required but has not been bound",
-                    workspace.name
-                ),
-            ));
-        };
-        let wanted_by = format!("{}: workspace {}", order.object, workspace.name);
-        let folder = layout.provide(machine, &bound.given, number, &wanted_by)?;
-        // Made here, and found again without following a link by whoever mounts it.
-        open_folder(&folder, &bound.sub_path, true)
-            .map_err(|error| RunError::io("making the subPath", &folder.join(&bound.sub_path), &error))?;
-        out.insert(workspace.name.clone(), Place { folder, beneath: bound.sub_path.clone() });
-    }
-    Ok(out)
-}
-
-/// The paths as steps see them in a container, and in a namespace of their own.
-fn recorded_paths(order: &Order, declared: &TaskSpec) -> Paths {
-    let entries = declared.workspaces.iter().map(|workspace| {
-        let bound = order.workspaces.iter().find(|bound| bound.name == workspace.name);
-        let path = match (bound, workspace.mount_path.as_str()) {
-            (None, _) => String::new(),
-            (Some(_), "") => format!("/workspace/{}", workspace.name),
-            (Some(_), path) => path.to_owned(),
-        };
-        let claim = match bound.map(|bound| &bound.given) {
-            Some(Given::Shared { claim, .. }) => claim.clone(),
-            _ => String::new(),
-        };
-        (workspace.name.clone(), WorkspacePath { path, bound: bound.is_some(), claim })
-    });
-    Paths { tekton: "/tekton".to_owned(), workspaces: entries.collect() }
-}
-
-/// The paths as they are on this machine.
-fn real_paths(
-    order: &Order,
-    declared: &TaskSpec,
-    layout: &Layout,
-    places: &BTreeMap<String, Place>,
-) -> Result<Paths, RunError> {
-    let mut paths = recorded_paths(order, declared);
-    paths.tekton = text_of(&layout.tekton(), &order.object)?;
-    for (name, workspace) in &mut paths.workspaces {
-        if let Some(place) = places.get(name) {
-            workspace.path = text_of(&place.folder.join(&place.beneath), &order.object)?;
-        }
-    }
-    Ok(paths)
-}
-
-fn marks(paths: &Paths) -> Paths {
-    let mut marked = paths.clone();
-    marked.tekton = "PATH".to_owned();
-    marked.workspaces.values_mut().for_each(|workspace| workspace.path = "PATH".to_owned());
-    marked
-}
-
-/// What every step sees: `/workspace`, `/tekton` and the workspaces.
-fn shared_mounts(
-    machine: &Machine<'_>,
-    layout: &Layout,
-    view: &TaskSpec,
-    paths: &Paths,
-    places: &BTreeMap<String, Place>,
-) -> Vec<FolderMount> {
-    if !machine.isolated {
-        return Vec::new();
-    }
-    let whole = |folder: PathBuf, at: &str| FolderMount {
-        folder,
-        beneath: PathBuf::new(),
-        at: PathBuf::from(at),
-        read_only: false,
-    };
-    let mut mounts = vec![whole(layout.workspace(), "/workspace"), whole(layout.tekton(), "/tekton")];
-    for workspace in &view.workspaces {
-        let (Some(place), Some(path)) = (places.get(&workspace.name), paths.workspaces.get(&workspace.name))
-        else {
-            continue;
-        };
-        mounts.push(FolderMount {
-            folder: place.folder.clone(),
-            beneath: place.beneath.clone(),
-            at: PathBuf::from(&path.path),
-            read_only: workspace.read_only,
-        });
-    }
-    mounts
-}
-
-/// The folders of the Task's volumes.
-fn volumes(
-    machine: &Machine<'_>,
-    order: &Order,
-    view: &TaskSpec,
-    layout: &Layout,
-) -> Result<BTreeMap<String, Place>, RunError> {
-    let mut out = BTreeMap::new();
-    for (index, volume) in view.volumes.iter().enumerate() {
-        let wanted_by = format!("{}: volume {}", order.object, volume.name);
-        let number = view.workspaces.len() + index;
-        let folder = layout.provide(machine, &given_of(volume), number, &wanted_by)?;
-        out.insert(volume.name.clone(), Place { folder, beneath: PathBuf::new() });
-    }
-    Ok(out)
-}
-
-fn given_of(volume: &Volume) -> Given {
-    if let Some(secret) = &volume.secret {
-        Given::Data(DataSource {
-            kind: DataKind::Secret,
-            name: secret.secret_name.clone(),
-            items: secret.items.clone(),
-            optional: secret.optional.unwrap_or(false),
-        })
-    } else if let Some(map) = &volume.config_map {
-        Given::Data(DataSource {
-            kind: DataKind::ConfigMap,
-            name: map.name.clone(),
-            items: map.items.clone(),
-            optional: map.optional.unwrap_or(false),
-        })
-    } else {
-        Given::Fresh
-    }
 }
 
 /// How the TaskRun fails, once it does.
@@ -467,107 +320,6 @@ impl Stage<'_, '_> {
         }
         state
     }
-
-    /// What the step's process is told.
-    fn spec_of(&self, step: &Step, index: usize, object: &str) -> Result<StepSpec, RunError> {
-        let isolated = self.machine.isolated;
-        let (tekton, workspace) = (self.layout.tekton(), self.layout.workspace());
-        let seen =
-            |real: &Path, canonical: &str| if isolated { PathBuf::from(canonical) } else { real.to_owned() };
-        let (tekton_seen, workspace_seen) = (seen(&tekton, "/tekton"), seen(&workspace, "/workspace"));
-        let environment = self.environment(step, &text_of(&tekton_seen, object)?, object)?;
-        let mut command = Vec::new();
-        if step.script.is_empty() {
-            command.extend(step.command.iter().flatten().cloned());
-        } else {
-            let script = format!("script-{index}");
-            write_script(&self.layout.scripts, &script, &step.script)?;
-            command.push(text_of(&tekton_seen.join("scripts").join(&script), object)?);
-        }
-        command.extend(step.args.iter().flatten().cloned());
-        let command = command
-            .iter()
-            .map(|part| environment_in(part, &environment))
-            .collect::<Result<_, _>>()
-            .map_err(RunError::substitute(object))?;
-        // An absolute path replaces what it is joined to.
-        let working_dir = workspace_seen.join(&step.working_dir);
-        let namespace = if isolated {
-            let mut mounts = self.mounts.clone();
-            for mount in &step.volume_mounts {
-                let Some(place) = self.volumes.get(&mount.name) else {
-                    return Err(RunError::invalid(
-                        object,
-                        "volumeMounts[].name",
-                        "a volume of the Task",
-                        &mount.name,
-                    ));
-                };
-                let beneath = PathBuf::from(&mount.sub_path);
-                if !stays(&beneath) {
-                    return Err(RunError::invalid(
-                        object,
-                        "volumeMounts[].subPath",
-                        "a path within the volume",
-                        &mount.sub_path,
-                    ));
-                }
-                let at = PathBuf::from(&mount.mount_path);
-                mounts.push(FolderMount {
-                    folder: place.folder.clone(),
-                    beneath,
-                    at,
-                    read_only: mount.read_only,
-                });
-            }
-            Some(Namespace { root: self.layout.root(), mounts })
-        } else {
-            None
-        };
-        Ok(StepSpec { command, environment, working_dir, namespace })
-    }
-
-    /// The whole environment of a step: a short list of ours, then the step's own.
-    fn environment(
-        &self,
-        step: &Step,
-        tekton: &str,
-        object: &str,
-    ) -> Result<BTreeMap<String, String>, RunError> {
-        let request = self.machine.request;
-        let mut out = request.environment.clone();
-        out.insert("PATH".to_owned(), format!("{tekton}/bin:{}", request.path));
-        out.insert("HOME".to_owned(), format!("{tekton}/home"));
-        out.insert("LANG".to_owned(), "C.UTF-8".to_owned());
-        for from in &step.env_from {
-            let sources = [(DataKind::Secret, &from.secret_ref), (DataKind::ConfigMap, &from.config_map_ref)];
-            for (kind, reference) in sources {
-                let Some(reference) = reference else { continue };
-                let found = data::variables(self.machine, kind, reference, object)?;
-                out.extend(found.into_iter().map(|(key, value)| (format!("{}{key}", from.prefix), value)));
-            }
-        }
-        for variable in &step.env {
-            let value = match &variable.value_from {
-                None => Some(environment_in(&variable.value, &out).map_err(RunError::substitute(object))?),
-                Some(from) => {
-                    let secret = from.get("secretKeyRef").map(|reference| (DataKind::Secret, reference));
-                    let map = from.get("configMapKeyRef").map(|reference| (DataKind::ConfigMap, reference));
-                    match secret.or(map) {
-                        Some((kind, reference)) => data::variable(self.machine, kind, reference, object)?,
-                        None => None,
-                    }
-                }
-            };
-            if variable.name.is_empty() || variable.name.contains(['=', '\0']) {
-                return Err(RunError::invalid(object, "env[].name", "a variable's name", &variable.name));
-            }
-            if let Some(value) = value {
-                out.insert(variable.name.clone(), value);
-            }
-        }
-        Ok(out)
-    }
 }
 
 /// A reference that is the whole text names the whole value, `[*]` or not.
@@ -599,19 +351,6 @@ fn write_exit_code(folder: &OwnedFd, code: i32) {
     if let Ok(file) = openat(folder, "exitCode", flags, Mode::from_bits_truncate(0o644)) {
         let _ = fs::File::from(file).write_all(code.to_string().as_bytes());
     }
-}
-
-/// Writes a script so that it can be run; without a shebang it is a shell's, and stops at the first error.
-///
-/// The folder was opened before any step ran and the file must be new, so no step can turn the writing elsewhere.
-fn write_script(folder: &OwnedFd, name: &str, script: &str) -> Result<(), RunError> {
-    let failed = |error: std::io::Error| RunError::io("writing", Path::new(name), &error);
-    let text =
-        if script.starts_with("#!") { script.to_owned() } else { format!("#!/bin/sh\nset -e\n{script}") };
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let file =
-        openat(folder, name, flags, Mode::from_bits_truncate(0o755)).map_err(|errno| failed(errno.into()))?;
-    fs::File::from(file).write_all(text.as_bytes()).map_err(failed)
 }
 
 fn result_failure(name: &str, wrong: &ResultFailure) -> Failure {

@@ -18,3 +18,4 @@ mod provenance;
 mod readme;
 mod registry;
 mod registry_kill;
+mod run;
