@@ -29,6 +29,8 @@ pub struct Rule {
     pub entries: Vec<Entry>,
     /// The entries as they were written, conditions taken out, where they hold variables.
     pub template: Option<Value>,
+    /// Whether any of its variables may be about the user's roles, which must then be asked for.
+    pub names_roles: bool,
 }
 
 impl Rule {
@@ -42,7 +44,7 @@ impl Rule {
         let mut bare = serde_json::json!({ "verifyImages": entries });
         strip_conditions(&mut bare);
         let optional = |field: &str| rule.get(field).filter(|value| !value.is_null());
-        Ok(Self {
+        let read = Self {
             matching: optional("match").map(|v| part(v, "match")).transpose()?.unwrap_or_default(),
             exclude: optional("exclude").map(|v| part(v, "exclude")).transpose()?,
             preconditions: optional("preconditions").cloned(),
@@ -53,8 +55,26 @@ impl Rule {
                 .unwrap_or_default(),
             entries: modern(part(&entries, "verifyImages")?),
             template: variables::has_any(&bare).then_some(bare),
+            names_roles: false,
             name,
-        })
+        };
+        Ok(Self { names_roles: read.may_name_roles(), ..read })
+    }
+
+    fn may_name_roles(&self) -> bool {
+        let in_text = |text: &str| {
+            variables::mentions(text, "roles")
+                || variables::mentions(text, "clusterRoles")
+                || text == "request"
+        };
+        let in_value = |value: &Value| variables::expressions(value).iter().any(|e| in_text(e));
+        let in_context = self.context.iter().any(|entry| {
+            let variable = entry.variable.clone().map(Value::Object).unwrap_or_default();
+            let path = variable.get("jmesPath").and_then(Value::as_str);
+            in_value(&variable) || path.is_some_and(in_text)
+        });
+        let conditions = self.later_conditions();
+        in_context || self.preconditions.iter().chain(self.template.iter()).chain(conditions).any(in_value)
     }
 
     /// The entries after substitution, the conditions of the original put back.

@@ -8,7 +8,6 @@ use serde_json::Value;
 use crate::cluster::{Cluster, ClusterError, Roles};
 use crate::exception::Exception;
 use crate::policy::spec::{Filter, LabelExpression, LabelSelector, MatchBlock, Resources, Subject};
-use crate::policy::variables::{expressions, mentions};
 use crate::policy::{Policy, PolicyKind};
 use crate::request::{Kind, Request};
 use crate::rule::Rule;
@@ -56,7 +55,7 @@ impl Facts {
                 p.spec.validation_failure_action_overrides.iter().any(|o| o.namespace_selector.is_some())
             });
         let by_roles = filters().any(|f| !f.roles.is_empty() || !f.cluster_roles.is_empty())
-            || policies.iter().flat_map(|p| &p.rules).any(wants_roles);
+            || policies.iter().flat_map(|p| &p.rules).any(|rule| rule.names_roles);
         let mut facts = Self::default();
         if by_labels && !request.namespace.is_empty() {
             facts.namespace_labels = Some(cluster.namespace_labels(&request.namespace).await);
@@ -82,18 +81,6 @@ impl Facts {
     pub fn roles(&self) -> Result<Roles, ClusterError> {
         self.roles.clone().unwrap_or_else(|| Ok(Roles::default()))
     }
-}
-
-/// Whether a variable of the rule may be about the user's roles.
-fn wants_roles(rule: &Rule) -> bool {
-    let in_text = |text: &str| mentions(text, "roles") || mentions(text, "clusterRoles") || text == "request";
-    let in_value = |value: &Value| expressions(value).iter().any(|e| in_text(e));
-    let in_context = rule.context.iter().any(|entry| {
-        let variable = entry.variable.clone().map(Value::Object).unwrap_or_default();
-        in_value(&variable) || variable.get("jmesPath").and_then(Value::as_str).is_some_and(in_text)
-    });
-    let conditions = rule.later_conditions();
-    in_context || rule.preconditions.iter().chain(rule.template.iter()).chain(conditions).any(in_value)
 }
 
 fn blocks_of(rule: &Rule) -> impl Iterator<Item = &MatchBlock> {

@@ -57,7 +57,11 @@ fn folder() -> PathBuf {
 
 fn sets() -> Vec<(String, Set)> {
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|e| e.unwrap().path()).collect();
-    files.retain(|f| f.extension().is_some_and(|e| e == "yaml") && !f.ends_with("world.yaml"));
+    files.retain(|f| {
+        f.extension().is_some_and(|e| e == "yaml")
+            && !f.ends_with("world.yaml")
+            && !f.ends_with("failures.yaml")
+    });
     files.sort();
     let mut all = Vec::new();
     for file in files {
@@ -204,52 +208,87 @@ async fn every_set_of_the_corpus() {
     assert!(failures.is_empty(), "{} of {reviews} differ:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// One row of the table of failures.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Failing {
+    cause: String,
+    set: Option<String>,
+    #[serde(rename = "Fail")]
+    fail: String,
+    #[serde(rename = "Ignore")]
+    ignore: String,
+}
+
+impl Failing {
+    fn wanted(&self) -> [(&str, &str); 2] {
+        [("Fail", &self.fail), ("Ignore", &self.ignore)]
+    }
+}
+
+fn failures(part: &str) -> Vec<Failing> {
+    let text = std::fs::read_to_string(folder().join("failures.yaml")).unwrap();
+    let document = yaml::documents("failures.yaml", &text).unwrap_or_else(|e| panic!("{e}")).remove(0);
+    serde_json::from_value(document[part].clone()).unwrap_or_else(|e| panic!("failures.yaml: {e}"))
+}
+
+fn under(set: &Set, failure_policy: &str, registry: &Registry) -> Documents {
+    let mut found = documents(set, registry);
+    for one in &mut found.policies {
+        one.spec.failure_policy = serde_json::from_value(json!(failure_policy)).unwrap();
+    }
+    found
+}
+
 /// Whatever a registry does, an image that could not be looked at is never admitted (security.md 9).
 #[tokio::test]
 async fn no_failure_of_a_registry_admits() {
-    const CAUSES: [&str; 15] = [
-        "refused",
-        "no-such-host",
-        "timeout",
-        "tls",
-        "reset",
-        "digest",
-        "size",
-        "garbage",
-        "address",
-        "credentials",
-        "401",
-        "403",
-        "429",
-        "500",
-        "503",
-    ];
     let registry = Registry::of_corpus(&folder()).await;
-    for set in ["fault-attestations", "fault-attestors", "fault-pinning"].map(named) {
-        for policy in ["Fail", "Ignore"] {
-            for request in ["manifest", "blob"] {
-                for cause in CAUSES {
+    for (set, requests) in [
+        ("fault-attestations", ["manifest", "blob"].as_slice()),
+        ("fault-attestors", &["manifest", "blob"]),
+        ("fault-pinning", &["manifest"]),
+    ] {
+        let set = named(set);
+        for row in failures("registry") {
+            for (failure_policy, wanted) in row.wanted() {
+                for request in requests {
                     registry.store.heal();
-                    let mut found = documents(&set, &registry);
-                    for one in &mut found.policies {
-                        one.spec.failure_policy = serde_json::from_value(json!(policy)).unwrap();
-                    }
-                    let review = &set.reviews[0];
-                    let asked = request_of(review, &registry);
+                    let found = under(&set, failure_policy, &registry);
+                    let asked = request_of(&set.reviews[0], &registry);
                     let world = RegistryWorld::new(&registry);
-                    let fault = Fault::of(request, cause);
-                    // Pinning reads no blob.
-                    if request == "blob" && set.set == "fault-pinning" {
-                        continue;
-                    }
                     let sound = judge(&world.world(), &found.policies, &[], &asked).await;
                     assert_eq!(texts(&answers(&asked, &sound)).0, "allow", "{} without faults", set.set);
-                    registry.break_with(&[fault]);
+                    registry.break_with(&[Fault::of(request, &row.cause)]);
                     let judged = judge(&world.world(), &found.policies, &[], &asked).await;
                     let (verdict, messages, _) = texts(&answers(&asked, &judged));
-                    assert_eq!(verdict, "deny", "{} {policy} {request} {cause}: {messages:?}", set.set);
+                    let place = format!("{} {failure_policy} {request} {}", set.set, row.cause);
+                    assert_eq!(verdict, wanted, "{place}: {messages:?}");
                 }
             }
+        }
+    }
+}
+
+/// What our own side does follows failurePolicy, and is said either way.
+#[tokio::test]
+async fn failures_of_our_own_follow_the_failure_policy() {
+    let registry = Registry::of_corpus(&folder()).await;
+    for row in failures("ours") {
+        let set = named(row.set.as_deref().unwrap());
+        for (failure_policy, wanted) in row.wanted() {
+            let found = under(&set, failure_policy, &registry);
+            let asked = request_of(&set.reviews[0], &registry);
+            let sound = RegistryWorld::new(&registry);
+            let judged = judge(&sound.world(), &found.policies, &[], &asked).await;
+            assert_eq!(texts(&answers(&asked, &judged)).0, "allow", "{} without faults", set.set);
+            let away = RegistryWorld::without(&registry, &row.cause);
+            let judged = judge(&away.world(), &found.policies, &[], &asked).await;
+            let (verdict, messages, warnings) = texts(&answers(&asked, &judged));
+            let place = format!("{} {failure_policy} {}", set.set, row.cause);
+            assert_eq!(verdict, wanted, "{place}: {messages:?} {warnings:?}");
+            let said = messages.iter().chain(&warnings).any(|text| text.contains("the API server is away"));
+            assert!(said, "{place}: {messages:?} {warnings:?}");
         }
     }
 }

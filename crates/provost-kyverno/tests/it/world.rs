@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use provost_keys::PrivateKey;
-use provost_kyverno::{Access, Objects, Settings, Stores, World, yaml};
+use provost_kyverno::cluster::{Roles, User};
+use provost_kyverno::{Access, Cluster, ClusterError, Objects, Settings, Stores, World, yaml};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector, media_type};
 use provost_registry::store::NetworkFailure;
 use provost_registry::{Manifest, Store, StoreError};
@@ -280,8 +281,46 @@ impl Stores for Registry {
 /// A world around a registry.
 pub(crate) struct RegistryWorld<'a> {
     stores: &'a dyn Stores,
-    cluster: Objects,
+    cluster: Away,
     settings: Settings,
+}
+
+/// A cluster of which one kind of question is not answered.
+struct Away {
+    objects: Objects,
+    what: String,
+}
+
+impl Away {
+    fn answers(&self, question: &str) -> Result<(), ClusterError> {
+        match self.what == question {
+            true => Err(ClusterError::Unreachable("the API server is away".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Cluster for Away {
+    async fn namespace_labels(&self, name: &str) -> Result<BTreeMap<String, String>, ClusterError> {
+        self.answers("namespace")?;
+        self.objects.namespace_labels(name).await
+    }
+
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Value, ClusterError> {
+        self.answers("config-map")?;
+        self.objects.config_map(namespace, name).await
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Result<BTreeMap<String, Vec<u8>>, ClusterError> {
+        self.answers("secret")?;
+        self.objects.secret(namespace, name).await
+    }
+
+    async fn roles(&self, user: &User) -> Result<Roles, ClusterError> {
+        self.answers("roles")?;
+        self.objects.roles(user).await
+    }
 }
 
 impl<'a> RegistryWorld<'a> {
@@ -291,7 +330,15 @@ impl<'a> RegistryWorld<'a> {
 
     /// A registry's objects around other stores.
     pub(crate) fn over(registry: &Registry, stores: &'a dyn Stores) -> Self {
-        Self { stores, cluster: Objects::new(registry.objects.clone()), settings: Settings::default() }
+        let cluster = Away { objects: Objects::new(registry.objects.clone()), what: String::new() };
+        Self { stores, cluster, settings: Settings::default() }
+    }
+
+    /// The same, with a cluster that leaves one kind of question unanswered.
+    pub(crate) fn without(registry: &'a Registry, what: &str) -> Self {
+        let mut world = Self::new(registry);
+        what.clone_into(&mut world.cluster.what);
+        world
     }
 
     pub(crate) fn world(&self) -> World<'_> {
