@@ -40,9 +40,9 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     }
     let began = Instant::now();
     let folder = Folder::make(args.dir.clone(), args.keep)?;
-    let registry = registry::Registry::start(&args, &folder.path).await?;
+    let mut registry = registry::Registry::start(&args, &folder.path).await?;
     let mut scene = Scene::new(&folder.path, &registry, &args.builder, !args.json, face)?;
-    let walked = steps::walk(&mut scene).await;
+    let walked = steps::walk(&mut scene, &mut registry).await;
     registry.stop().await;
     let facts = match walked {
         Ok(facts) => facts,

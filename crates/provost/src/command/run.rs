@@ -5,6 +5,7 @@ mod signing;
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use provost_tekton::object::read::{MAX_FILE, ReadError};
@@ -169,11 +170,17 @@ fn written(finished: &Finished) -> Result<String, Failure> {
     Ok(out)
 }
 
-/// Writes a file so that a reader sees the old one or the new one, never half.
+/// Writes a file so that a reader sees the old one or the new one, never half; what is no file (a pipe, `/dev/null`) is
+/// written to as it is.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::from(error).context(&path.display().to_string());
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return std::fs::write(path, bytes).map_err(failed);
+    }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    // The file is no secret: whoever may read what this user writes may read it.
+    let permissions = std::fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new().permissions(permissions).tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())

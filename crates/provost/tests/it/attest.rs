@@ -28,12 +28,7 @@ fn attested() -> (Context, crate::context::Registry, String) {
         "p.json",
         &image,
     ]);
-    insta::assert_snapshot!(attested.shown(&[]), @r"
-    exit 0
-    --- stdout
-    --- stderr
-    Using payload from: p.json
-    ");
+    assert_eq!(attested.shown(&[]), "exit 0\n--- stdout\n--- stderr\nUsing payload from: p.json\n");
     context.write("good.cue", GOOD);
     context.write("bad.cue", BAD);
     context.write("good.rego", REGO);

@@ -114,6 +114,10 @@ fn steps_do_not_see_our_environment() {
         context.command().env("DOCKER_CONFIG", "/x").env("KUBECONFIG", "/y").args(["run", "-f", "t.yaml"]),
     );
     assert!(told.contains("[t : s] none\n"), "{told}");
+    // Nor by way of the process that holds it.
+    context.write("t.yaml", &task_run("cat /proc/[0-9]*/environ | grep -c COSIGN_PASSWORD || echo none"));
+    let told = Told::from(context.command().args(["run", "-f", "t.yaml"]));
+    assert!(told.contains("[t : s] none\n"), "{told}");
 }
 
 struct Told;
@@ -139,6 +143,21 @@ fn errors_name_the_place() {
     context.write("t.yaml", &task_run("true"));
     let flag = context.run(&["run", "-f", "t.yaml", "-p", "novalue"]);
     assert!(flag.stderr.starts_with("Error: --param \"novalue\": expected NAME=VALUE\n"), "{flag:?}");
+}
+
+#[test]
+fn finished_runs_go_where_they_are_asked() {
+    let context = Context::new();
+    context.write("t.yaml", &task_run("true"));
+    assert_eq!(context.run(&["run", "-f", "t.yaml", "--output", "/dev/null"]).exit, 0);
+    context.write("old.yaml", "old");
+    assert_eq!(context.run(&["run", "-f", "t.yaml", "-o", "old.yaml"]).exit, 0);
+    assert!(
+        std::fs::read_to_string(context.folder().join("old.yaml")).unwrap().starts_with("---\napiVersion")
+    );
+    let nowhere = context.run(&["run", "-f", "t.yaml", "-o", "nowhere/out.yaml"]);
+    assert_eq!(nowhere.exit, 1);
+    assert!(nowhere.stderr.contains("Error: nowhere/out.yaml: "), "{nowhere:?}");
 }
 
 #[test]

@@ -54,9 +54,9 @@ impl Registry {
         self.serving.is_some()
     }
 
-    /// Stops the embedded registry.
-    pub(crate) async fn stop(self) {
-        if let Some(Serving { stop, task }) = self.serving {
+    /// Stops the embedded registry; once is enough.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(Serving { stop, task }) = self.serving.take() {
             let _ = stop.send(());
             let _ = task.await;
         }

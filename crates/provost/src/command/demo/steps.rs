@@ -1,10 +1,11 @@
 //! The ten steps, each held to what the guide says must come out.
 
+use provost_registry::{Remote, RemoteOptions, Store, StoreError};
 use provost_tekton::object::{Document, Object, read_documents};
 use serde_json::Value;
 
 use super::guide::{self, BUILDER, OTHER_BUILDER};
-use super::registry::USER;
+use super::registry::{Registry, USER};
 use super::scene::{Done, Scene};
 use crate::failure::Failure;
 
@@ -18,10 +19,10 @@ pub(crate) struct Facts {
     pub(crate) builder: String,
 }
 
-/// Walks the ten steps.
-pub(crate) async fn walk(scene: &mut Scene<'_>) -> Result<Facts, Failure> {
+/// Walks the ten steps; the last stops the registry.
+pub(crate) async fn walk(scene: &mut Scene<'_>, registry: &mut Registry) -> Result<Facts, Failure> {
     keys(scene).await?;
-    credentials(scene)?;
+    credentials(scene).await?;
     configuration(scene)?;
     pipeline(scene)?;
     run(scene).await?;
@@ -29,7 +30,7 @@ pub(crate) async fn walk(scene: &mut Scene<'_>) -> Result<Facts, Failure> {
     let facts = image(scene)?;
     verify(scene, &facts.image).await?;
     admit(scene, &facts.image).await?;
-    clean_up(scene);
+    clean_up(scene, registry).await?;
     Ok(facts)
 }
 
@@ -45,7 +46,7 @@ async fn keys(scene: &mut Scene<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn credentials(scene: &mut Scene<'_>) -> Result<(), Failure> {
+async fn credentials(scene: &mut Scene<'_>) -> Result<(), Failure> {
     scene.begin("Set up registry credentials");
     let config = if scene.embedded {
         guide::docker_config(&scene.registry, USER)
@@ -55,7 +56,17 @@ fn credentials(scene: &mut Scene<'_>) -> Result<(), Failure> {
     scene.write("docker/config.json", &config)?;
     scene.write("registry-credentials.yaml", &guide::secret("default", &config))?;
     scene.write("objects.yaml", &guide::objects(&config))?;
-    scene.proven("the registry asks for a user, and has one");
+    if !scene.embedded {
+        scene.proven("the registry that was given asks for no user");
+        return Ok(());
+    }
+    let repository = format!("{}/test/chains/demo-1", scene.registry).parse()?;
+    match Remote::new(RemoteOptions::default())?.tags(&repository).await {
+        Err(StoreError::Status { status: 401, .. }) => {
+            scene.proven("without its user the registry answers 401")
+        }
+        other => return Err(Failure::new(format!("the registry let a stranger in: {other:?}"))),
+    }
     Ok(())
 }
 
@@ -232,10 +243,19 @@ fn denial(image: &str, builder: &str) -> String {
     )
 }
 
-fn clean_up(scene: &mut Scene<'_>) {
+async fn clean_up(scene: &mut Scene<'_>, registry: &mut Registry) -> Result<(), Failure> {
     scene.begin("Clean up");
-    scene.tell("   the registry stops");
-    scene.proven("nothing is left running");
+    if !scene.embedded {
+        scene.proven("the registry that was given is left running");
+        return Ok(());
+    }
+    registry.stop().await;
+    scene.tell("   stopped the registry");
+    if tokio::net::TcpStream::connect(&scene.registry).await.is_ok() {
+        return Err(Failure::new(format!("something still listens on {}", scene.registry)));
+    }
+    scene.proven("nothing listens any more");
+    Ok(())
 }
 
 /// The exit code and parts that must stand in standard error.
