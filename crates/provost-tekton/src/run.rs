@@ -239,7 +239,13 @@ fn display_name<'n>(name: &'n str, generate: &'n str) -> &'n str {
 ///
 /// A run that fails is `Ok`, with the condition `Succeeded` at `False` and Tekton's reason; only what keeps us from running
 /// it as Tekton would is an error.
+///
+/// From then on this process can no longer be traced or read by others of its user, nor leaves it a core: steps run as the
+/// same user, and what signs a run afterwards holds keys and passwords.
 pub async fn run(request: RunRequest, events: &dyn RunEvents) -> Result<Finished, RunError> {
+    nix::sys::prctl::set_dumpable(false).map_err(|errno| {
+        RunError::io("closing to other processes", Path::new("/proc/self"), &errno.into())
+    })?;
     let isolated = match request.isolation {
         Isolation::Off => false,
         Isolation::WherePossible if std::env::current_exe().is_ok_and(|own| own == request.program) => {

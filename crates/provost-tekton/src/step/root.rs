@@ -108,7 +108,10 @@ fn bind(source: &Path, target: &Path) -> Result<(), StepError> {
         .map_err(|errno| StepError::refused("binding", source, errno))
 }
 
-/// The process list of the new namespace; where the kernel refuses it the machine's stays, which shows more and harms nothing.
+/// The process list of the new namespace.
+///
+/// Where the kernel refuses it (a container that hides parts of its own) the machine's stays; the runner has closed itself
+/// to its steps, so what they could read there is other programs of the same user, as without a namespace.
 fn fresh_proc(root: &Path) {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let _ = mount(Some("proc"), &root.join("proc"), Some("proc"), flags, NOTHING);

@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(both("objects are the same however steps are isolated", same_objects));
     trials.extend(both("a planted link is no way out of a subPath", planted_link));
     trials.extend(both("folders asked for are left, others vanish", folders_left));
+    trials.push(Trial::test("a local Secret has Kubernetes' limit", secret_limit));
     trials.push(Trial::test("what leaves its group ends with the namespace", escaped));
     trials.push(Trial::test("the machine's root is left alone", root_left_alone));
     trials
@@ -164,6 +165,22 @@ fn folders_left(isolation: Isolation) -> Result<(), Failed> {
         fs::read_dir(&kept)?.map(|entry| entry.unwrap().path().join("tekton/results/r")).collect();
     assert_eq!(results.len(), 2);
     assert!(results.iter().all(|file| fs::read_to_string(file).unwrap() == "x\n"));
+    Ok(())
+}
+
+fn secret_limit() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let text = "apiVersion: tekton.dev/v1\nkind: TaskRun\nmetadata: {name: t}\nspec:\n  workspaces: [{name: w, secret: {secretName: s}}]\n  \
+                taskSpec: {workspaces: [{name: w}], steps: [{name: s, script: \"cat $(workspaces.w.path)/* | wc -c\"}]}\n";
+    let mut asked = request(read_documents("t.yaml", text.as_bytes())?, Isolation::Off);
+    asked.secrets.insert("s".to_owned(), folder.path().to_owned());
+    // Two keys that together have 1 MiB, and then one byte more.
+    fs::write(folder.path().join("a"), vec![b'x'; 1024 * 1024 - 10])?;
+    fs::write(folder.path().join("b"), "0123456789")?;
+    assert!(block_on(run::run(asked.clone(), &()))?.succeeded());
+    fs::write(folder.path().join("b"), "0123456789+")?;
+    let error = block_on(run::run(asked, &())).unwrap_err().to_string();
+    assert!(error.ends_with(": expected at most 1048576 bytes"), "{error}");
     Ok(())
 }
 
