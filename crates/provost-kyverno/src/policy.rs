@@ -6,6 +6,7 @@ pub mod schema;
 pub mod spec;
 pub mod validate;
 pub mod variables;
+pub mod warning;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use crate::rule::Rule;
 pub use load::{Documents, load};
 pub use spec::{Action, ApplyRules, FailurePolicy, Spec};
 pub use validate::Refusal;
+pub use warning::Warning;
 
 /// Whether a policy is the cluster's or one namespace's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,19 +71,4 @@ impl Policy {
     pub fn checks(&self) -> bool {
         self.rules.iter().any(Rule::checks)
     }
-}
-
-/// Something about a policy that does not stop it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Warning {
-    /// The kind itself is on its way out.
-    KindDeprecated(PolicyKind),
-    /// `predicateType` was used for `type`.
-    PredicateTypeDeprecated(String),
-    /// An operator that should not be used any more, and what to use.
-    OperatorDeprecated(&'static str, &'static [&'static str]),
-    /// A field outside the verifyImages rules that nobody knows.
-    UnknownField(String),
-    /// A rule of another kind, which is left to Kyverno.
-    OtherRule(String),
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::schema::{Fault, Problem, fault_of_rule, unknown_in_spec};
 use super::spec::{Action, Spec};
 use super::validate::{self, Cause, Refusal};
-use super::{Policy, PolicyKind, Warning};
+use super::{Policy, PolicyKind, Warning, warning};
 use crate::autogen;
 use crate::exception::Exception;
 use crate::rule::Rule;
@@ -152,7 +152,7 @@ fn check_rule(
     validate::extractors(rule, &typed.entries)?;
     validate::services(kind, rule, path)?;
     validate::rule_variables(rule, spec.background.unwrap_or(true))?;
-    Ok(validate::warnings(&typed.entries, rule))
+    Ok(warning::of_rule(&typed.entries, rule))
 }
 
 fn verifies(rule: &Value) -> bool {

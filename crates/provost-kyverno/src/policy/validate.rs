@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::entry::{Attestor, AttestorSet, Entry, SignatureKind};
-use super::schema::{Fault, OPERATORS};
+use super::schema::Fault;
 use super::spec::{Action, MatchBlock, Resources, Spec};
-use super::{PolicyKind, Warning, variables};
+use super::{PolicyKind, variables};
 
 /// The longest name of a policy or rule: it becomes a label's value.
 pub const NAME_LIMIT: usize = 63;
@@ -372,39 +372,4 @@ pub(super) fn services(kind: PolicyKind, rule: &Value, path: &str) -> Outcome {
         return Err(Cause::Ours { path: format!("{path}.context"), why: Stricter::ServiceCall });
     }
     Ok(())
-}
-
-/// What whoever stores the rule should be told.
-pub(super) fn warnings(entries: &[Entry], rule: &Value) -> Vec<Warning> {
-    let mut found = Vec::new();
-    for attestation in entries.iter().flat_map(|e| &e.attestations) {
-        if attestation.kind.is_empty() && !attestation.predicate_type.is_empty() {
-            found.push(Warning::PredicateTypeDeprecated(attestation.predicate_type.clone()));
-        }
-    }
-    let mut operators = Vec::new();
-    collect_operators(rule, &mut operators);
-    for (old, new) in
-        [("In", &["AllIn", "AnyIn"] as &'static [&'static str]), ("NotIn", &["AllNotIn", "AnyNotIn"])]
-    {
-        if operators.contains(&old) {
-            found.push(Warning::OperatorDeprecated(old, new));
-        }
-    }
-    found
-}
-
-fn collect_operators<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| collect_operators(item, found)),
-        Value::Object(fields) => {
-            if let Some(operator) = fields.get("operator").and_then(Value::as_str)
-                && OPERATORS.contains(&operator)
-            {
-                found.push(operator);
-            }
-            fields.values().for_each(|item| collect_operators(item, found));
-        }
-        _ => {}
-    }
 }
