@@ -174,6 +174,7 @@ pub(crate) fn succeeded(condition: Option<&Condition>) -> bool {
 
 /// Runs a TaskRun that belongs to no PipelineRun.
 pub(crate) async fn run_alone(machine: &Machine<'_>, run: &TaskRun) -> Result<Finished, RunError> {
+    supported::named(&run.metadata, "TaskRun")?;
     let metadata = record::admitted(machine, &run.metadata);
     let object = format!("TaskRun {}", metadata.name);
     supported::task_run(&run.spec, &object)?;

@@ -22,6 +22,7 @@ use flow::{Flow, State};
 
 /// Runs a PipelineRun to its end.
 pub(crate) async fn run(machine: &Machine<'_>, asked: &PipelineRun) -> Result<Finished, RunError> {
+    supported::named(&asked.metadata, "PipelineRun")?;
     let mut metadata = record::admitted(machine, &asked.metadata);
     let object = format!("PipelineRun {}", metadata.name);
     supported::pipeline_run(&asked.spec, &object)?;

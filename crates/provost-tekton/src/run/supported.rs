@@ -7,8 +7,8 @@ use super::error::RunError;
 use super::results::is_name;
 use super::substitute::Table;
 use crate::object::{
-    PipelineRunSpec, PipelineSpec, PipelineTask, Rest, Step, TaskRunSpec, TaskSpec, WorkspaceBinding,
-    WorkspaceDeclaration,
+    Metadata, PipelineRunSpec, PipelineSpec, PipelineTask, Rest, Step, TaskRunSpec, TaskSpec,
+    WorkspaceBinding, WorkspaceDeclaration,
 };
 
 /// Fields of a step that say how a cluster runs it, and mean nothing for a process of this machine.
@@ -118,6 +118,7 @@ fn step(step: &Step, object: &str, field: &str) -> Result<(), RunError> {
             &step.on_error,
         ));
     }
+    literal_duration(step.timeout.as_deref(), object, &format!("{field}.timeout"))?;
     for mount in &step.volume_mounts {
         only(&mount.rest, &[], object, &format!("{field}.volumeMounts[{}].", mount.name))?;
     }
@@ -274,7 +275,7 @@ fn pipeline_task(task: &PipelineTask, object: &str) -> Result<(), RunError> {
             return Err(RunError::invalid(&object, "when.operator", "in or notin", &when.operator));
         }
     }
-    checked_duration(task.timeout.as_deref(), &object, "timeout").map(drop)
+    literal_duration(task.timeout.as_deref(), &object, "timeout")
 }
 
 /// Checks what a PipelineRun asks.
@@ -360,6 +361,19 @@ fn names<'n>(names: impl Iterator<Item = &'n String>, object: &str, field: &str)
                 &format!("{name} twice"),
             ));
         }
+    }
+    Ok(())
+}
+
+/// Checks a duration that holds no variable yet to be replaced.
+fn literal_duration(text: Option<&str>, object: &str, field: &str) -> Result<(), RunError> {
+    checked_duration(text.filter(|text| !text.contains("$(")), object, field).map(drop)
+}
+
+/// Checks that a run has a name, or the beginning of one.
+pub(crate) fn named(metadata: &Metadata, kind: &str) -> Result<(), RunError> {
+    if metadata.name.is_empty() && metadata.generate_name.is_empty() {
+        return Err(RunError::invalid(kind, "metadata.name", "a name", ""));
     }
     Ok(())
 }

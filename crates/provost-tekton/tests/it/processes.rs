@@ -50,7 +50,7 @@ fn runs(marker: &str) -> bool {
 
 /// Waits for the kernel to have ended what was killed: a signal sent is not yet a process gone.
 fn gone(marker: &str) -> Result<(), Failed> {
-    for _ in 0..1_000_000 {
+    for _ in 0..10_000 {
         if !runs(marker) {
             return Ok(());
         }
