@@ -81,7 +81,7 @@ impl Context<'_> {
         }
         // The deepest field that is named tells most.
         let below = self.absent_below(actual)?;
-        Ok(Some(below.unwrap_or_else(|| Bottom::new(arc, Code::Incomplete, Reason::Required, None))))
+        Ok(Some(below.unwrap_or_else(|| Bottom::new(arc, Code::Eval, Reason::Required, None))))
     }
 
     /// The first absent field among the fields and elements of a vertex.

@@ -70,9 +70,20 @@ impl Context<'_> {
         Ok(true)
     }
 
+    /// The demands of a vertex whose parent's are known.
+    fn demands_below(&mut self, above: &[Demand], v: VertexId) -> Done<Vec<Demand>> {
+        let mut demands = self.known(v).map(|node| node.demands.clone()).unwrap_or_default();
+        self.spend(above.len())?;
+        for demand in above {
+            if demand.recursive && self.reaches(demand.scope, v) && !demands.contains(demand) {
+                demands.push(*demand);
+            }
+        }
+        Ok(demands)
+    }
+
     /// The errors of fields that no demand knows.
-    fn closed_errors(&mut self, v: VertexId) -> Done<Option<Rc<Bottom>>> {
-        let demands = self.demands(v)?;
+    fn closed_errors(&mut self, v: VertexId, demands: &[Demand]) -> Done<Option<Rc<Bottom>>> {
         if demands.is_empty() {
             return Ok(None);
         }
@@ -90,6 +101,7 @@ impl Context<'_> {
             if broken {
                 continue;
             }
+            self.spend(demands.len())?;
             let known =
                 |scope| self.is_open(scope, v) || self.evidence(scope, arc) || self.evidence(scope, inner);
             if demands.iter().all(|demand| known(demand.scope)) {
@@ -105,6 +117,11 @@ impl Context<'_> {
     /// The error a complete vertex ends in, with what its fields and its closedness add.
     pub(crate) fn settle(&mut self, v: VertexId) -> Done<Option<Rc<Bottom>>> {
         let v = self.actual(v);
+        let demands = if self.vertex(v).settled.is_none() { self.demands(v)? } else { Vec::new() };
+        self.settle_with(v, &demands)
+    }
+
+    fn settle_with(&mut self, v: VertexId, demands: &[Demand]) -> Done<Option<Rc<Bottom>>> {
         if let Some(settled) = &self.vertex(v).settled {
             return Ok(settled.clone());
         }
@@ -113,7 +130,7 @@ impl Context<'_> {
         let mut ends = own.clone();
         let decided = self.known(v).is_some_and(|node| !node.arms.is_empty());
         if self.only_data(v).is_none() && !decided {
-            if let Some(closed) = self.closed_errors(v)? {
+            if let Some(closed) = self.closed_errors(v, demands)? {
                 climb(&mut ends, closed);
             }
             let arcs: Vec<_> = self.vertex(v).arcs.iter().collect();
@@ -121,7 +138,12 @@ impl Context<'_> {
                 if label.kind() == LabelKind::Let || self.vertex(arc).arc > ArcType::Required {
                     continue;
                 }
-                if let Some(bottom) = self.settle(arc)? {
+                let arc = self.actual(arc);
+                if self.only_data(arc).is_some() {
+                    continue;
+                }
+                let below = self.demands_below(demands, arc)?;
+                if let Some(bottom) = self.settle_with(arc, &below)? {
                     if !bottom.code.is_incomplete() {
                         climb(&mut ends, bottom);
                     }

@@ -195,6 +195,13 @@ impl Context<'_> {
         }
         let code = errors.iter().map(|bottom| bottom.code).filter(|code| *code != Code::User).max();
         let mut faults: Vec<_> = errors.iter().flat_map(|bottom| bottom.faults.iter().cloned()).collect();
+        let absent =
+            |fault: &crate::fault::Fault| fault.code == Code::Eval && fault.reason == Reason::Required;
+        if self.strict && faults.iter().any(absent) {
+            // cosign passed, so what refuses are the arms that were dropped.
+            faults.retain(absent);
+            return Rc::new(Bottom { code: Code::Eval, faults, closedness: false });
+        }
         // Disjunctions inside are counted with their own headings.
         if faults.len() != 1 {
             let count = faults.len();

@@ -112,6 +112,10 @@ impl Context<'_> {
     fn insert_expr(&mut self, v: VertexId, id: ExprId, env: EnvId, close: Close) -> Done {
         let program = self.program;
         match program.expr(id) {
+            Expr::Value(Value::Builtin(_)) => {
+                self.add_task(v, Work::Evaluate(id), env, close);
+                Ok(())
+            }
             Expr::Value(value) => self.insert_value(v, value, close),
             Expr::Bottom => {
                 let span = Some(program.span(id));

@@ -213,6 +213,7 @@ impl<'a> Scanner<'a> {
             }
             match self.rest().chars().next() {
                 None => return self.fail(start, "string literal not terminated"),
+                Some('\0') => return self.fail(self.at, "illegal character NUL"),
                 Some('\n') if !multiline => return self.fail(start, "string literal not terminated"),
                 Some(c) => self.at += c.len_utf8(),
             }

@@ -24,6 +24,8 @@ impl Context<'_> {
         let Some(what) = clash(low, high, integers) else { return };
         let (left, right) = if what == "string" || what == "bytes" { (high, low) } else { (low, high) };
         let reason = Reason::BoundsClash { what, left: left.clone().into(), right: right.clone().into() };
+        // One complaint is enough: the bounds are not held against the value as well.
+        (node.lower, node.upper) = (None, None);
         self.add_error(v, Bottom::new(v, Code::Eval, reason, None));
     }
 }
