@@ -80,20 +80,36 @@ pub fn images(
     let Some(base) = pod_spec(kind) else { return Ok(found) };
     for list in LISTS {
         let pointer = format!("{base}/{list}");
-        let containers = object.pointer(&pointer).and_then(Value::as_array);
-        for (index, container) in containers.into_iter().flatten().enumerate() {
+        for (index, container) in items(object, &pointer)?.iter().enumerate() {
             let key = container.get("name").and_then(Value::as_str).unwrap_or_default();
             let place = format!("{pointer}/{index}/image");
             add(&mut found, list, key, place, container.get("image"), defaults)?;
         }
     }
-    let volumes = object.pointer(&format!("{base}/volumes")).and_then(Value::as_array);
-    for (index, volume) in volumes.into_iter().flatten().enumerate() {
+    let pointer = format!("{base}/volumes");
+    for (index, volume) in items(object, &pointer)?.iter().enumerate() {
         let key = volume.get("name").and_then(Value::as_str).unwrap_or_default();
-        let place = format!("{base}/volumes/{index}/image/reference");
+        let place = format!("{pointer}/{index}/image/reference");
         add(&mut found, VOLUMES, key, place, volume.pointer("/image/reference"), defaults)?;
     }
     Ok(found)
+}
+
+/// A list of objects; what should be one and is not may hide images, so it is no empty list.
+fn items<'a>(object: &'a Value, pointer: &str) -> Result<&'a [Value], BadImage> {
+    let wrong = |found: &Value| BadImage {
+        image: String::new(),
+        pointer: pointer.to_owned(),
+        reason: format!("invalid type: expected a list of objects, found {found}"),
+    };
+    match object.pointer(pointer) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(items)) => match items.iter().find(|item| !item.is_object()) {
+            None => Ok(items),
+            Some(other) => Err(wrong(other)),
+        },
+        Some(other) => Err(wrong(other)),
+    }
 }
 
 fn add(

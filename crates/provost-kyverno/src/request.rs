@@ -83,7 +83,7 @@ pub struct Request {
 }
 
 /// Why a line is no request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RequestError {
     /// It has no `request`, or that is no object.
     #[error("request: expected an object with the AdmissionReview's request, found none")]
@@ -91,6 +91,16 @@ pub enum RequestError {
     /// Its operation is none.
     #[error("request.operation: expected CREATE, UPDATE, DELETE or CONNECT, found {0:?}")]
     Operation(String),
+    /// A field on which the verdict hangs has another type.
+    #[error("request.{field}: expected {expected}, found {found}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// What it must be.
+        expected: &'static str,
+        /// What it is.
+        found: Value,
+    },
 }
 
 impl Request {
@@ -103,6 +113,23 @@ impl Request {
         let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let operation =
             Operation::named(&text("operation")).ok_or_else(|| RequestError::Operation(text("operation")))?;
+        let odd = |field, expected, found: Option<&Value>| {
+            Err(RequestError::Field { field, expected, found: found.cloned().unwrap_or_default() })
+        };
+        match request.get("kind").and_then(|kind| kind.get("kind")) {
+            Some(Value::String(kind)) if !kind.is_empty() => {}
+            other => return odd("kind.kind", "the kind's name", other),
+        }
+        if let other @ Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) =
+            request.get("namespace")
+        {
+            return odd("namespace", "a name", other);
+        }
+        if matches!(operation, Operation::Create | Operation::Update)
+            && !request.get("object").is_some_and(Value::is_object)
+        {
+            return odd("object", "an object", request.get("object"));
+        }
         let part = |name: &str, field: &str| {
             let part = request.get(name).and_then(|part| part.get(field));
             part.and_then(Value::as_str).unwrap_or_default().to_owned()
@@ -186,5 +213,30 @@ impl Request {
         let mut view = self.view.clone();
         view.insert("object".to_owned(), object.clone());
         Self { object, view, ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Request;
+
+    #[test]
+    fn what_the_verdict_hangs_on_must_be_there() {
+        let good = json!({"request": {"kind": {"kind": "Pod"}, "operation": "CREATE", "object": {}}});
+        assert!(Request::of_review(&good).is_ok());
+        for (field, value, words) in [
+            ("kind", json!({}), "request.kind.kind: expected the kind's name, found null"),
+            ("namespace", json!(["a"]), "request.namespace: expected a name"),
+            ("object", Value::Null, "request.object: expected an object, found null"),
+            ("operation", json!("create"), "found \"create\""),
+        ] {
+            let mut review = good.clone();
+            review["request"][field] = value;
+            let error = Request::of_review(&review).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains(words), "{field}: {error}");
+        }
+        assert!(Request::of_review(&json!({})).is_err());
     }
 }

@@ -48,6 +48,15 @@ fn an_unreadable_image_is_an_error() {
 }
 
 #[test]
+fn what_may_hide_images_is_an_error() {
+    for containers in [json!("x"), json!({"a": {"image": "x"}}), json!([["x"]]), json!([null])] {
+        let pod = json!({"spec": {"containers": containers}});
+        assert!(images(&pod, "Pod", &BTreeMap::new(), &Environment::default()).is_err(), "{pod}");
+    }
+    assert!(found(&json!({"spec": {"containers": null}}), "Pod").is_empty());
+}
+
+#[test]
 fn too_many_images_are_an_error() {
     let container = json!({"name": "a", "image": "x"});
     let pod = |n: usize| json!({"spec": {"containers": vec![container.clone(); n]}});
