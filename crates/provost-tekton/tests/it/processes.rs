@@ -74,8 +74,11 @@ fn background(isolation: Isolation) -> Result<(), Failed> {
 
 fn escaped() -> Result<(), Failed> {
     let marker = marker(3);
-    let finished =
-        run_script(&format!("setsid sleep {marker} >/dev/null 2>&1 &\nexit 0"), Isolation::WherePossible)?;
+    // The script ends only once the other is in a session of its own, where a signal to the group no longer reaches it.
+    let script = format!(
+        "setsid sh -c 'touch away; exec sleep {marker}' >/dev/null 2>&1 &\nwhile ! test -e away; do :; done"
+    );
+    let finished = run_script(&script, Isolation::WherePossible)?;
     assert!(finished.succeeded());
     gone(&marker)
 }
