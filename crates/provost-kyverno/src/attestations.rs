@@ -1,12 +1,9 @@
 //! What must have been attested: statements under attestors' keys, their types, and the conditions on them.
 
 use futures_util::future::join_all;
-use provost_oci::Repository;
-use provost_statement::json::{self, Limits};
-use provost_statement::{Envelope, Statement, StatementError};
+use provost_statement::Statement;
 use provost_verify::find::MAX_LAYER_BYTES;
-use provost_verify::report::Refused;
-use provost_verify::{AttestationReport, FindRequest, Formats, Reason, Source, verify_attestations};
+use provost_verify::{AttestationReport, FindRequest, Formats, verify_attestations};
 use serde_json::{Map, Value};
 
 use crate::attestors::{Leaf, Pems, Place, Set, key, repository_of, unreadable};
@@ -162,35 +159,9 @@ async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<S
         });
     }
     let AttestationReport { verified, refused, .. } = report;
-    for refused in refused {
-        if !is_text_of_another_type(work, &repository, &refused, kind).await {
-            return Err(AttestationCause::Refused(refused.reason));
-        }
+    // A statement that cannot be of this type says nothing about it; Kyverno looks at no such statement either.
+    if let Some(refused) = refused.into_iter().find(|refused| refused.reason.concerns(kind)) {
+        return Err(AttestationCause::Refused(refused.reason));
     }
     Ok(verified.into_iter().map(|one| one.statement).collect())
-}
-
-/// Whether a refused statement is of another type than the one asked for, and its only fault is that its predicate is
-/// a text, as cosign makes them of SPDX documents: Kyverno looks at no such statement, and nothing is said by it
-/// about the type in question.
-async fn is_text_of_another_type(
-    work: Work<'_>,
-    repository: &Repository,
-    refused: &Refused,
-    kind: &str,
-) -> bool {
-    let text = StatementError::Field { field: "predicate", found: "string", expected: "object" };
-    let (Reason::Statement(fault), Source::Layer(layer)) = (&refused.reason, &refused.source) else {
-        return false;
-    };
-    if *fault != text {
-        return false;
-    }
-    let Ok(bytes) = work.place.store.blob(repository, &layer.digest, MAX_LAYER_BYTES).await else {
-        return false;
-    };
-    let payload = Envelope::parse(&bytes).ok().map(|envelope| envelope.payload);
-    let document = payload.and_then(|payload| json::parse(&payload, Limits::STATEMENT).ok());
-    let found = document.as_ref().and_then(|document| document.get("predicateType")?.as_str());
-    found.is_some_and(|found| found != kind)
 }

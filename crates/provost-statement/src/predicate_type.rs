@@ -9,6 +9,9 @@ pub const CUSTOM: &str = "https://cosign.sigstore.dev/attestation/v1";
 /// cosign's vulnerability scan.
 pub const VULN: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
 
+/// An SPDX document.
+pub const SPDX: &str = "https://spdx.dev/Document";
+
 /// The URI a `--type` word stands for; a word that is none of cosign's is the URI itself.
 #[must_use]
 pub fn uri_of(word: &str) -> &str {
@@ -16,7 +19,7 @@ pub fn uri_of(word: &str) -> &str {
         "custom" => CUSTOM,
         "slsaprovenance" | "slsaprovenance02" => SLSA_V02,
         "slsaprovenance1" => SLSA_V1,
-        "spdx" | "spdxjson" => "https://spdx.dev/Document",
+        "spdx" | "spdxjson" => SPDX,
         "cyclonedx" => "https://cyclonedx.org/bom",
         "link" => "https://in-toto.io/Link/v1",
         "vuln" => VULN,

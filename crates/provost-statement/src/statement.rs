@@ -60,6 +60,14 @@ pub enum StatementError {
         /// The JSON kind expected.
         expected: &'static str,
     },
+    /// The predicate is no object; cosign itself makes such statements of SPDX texts, and never verifies them.
+    #[error("the statement's predicate is {found}, expected an object")]
+    PredicateForm {
+        /// The JSON kind found.
+        found: &'static str,
+        /// The type of predicate it would be.
+        predicate_type: String,
+    },
     /// A field at the top or in a subject that statements do not have.
     #[error("the statement has an unknown field {0:?}")]
     UnknownField(String),
@@ -94,17 +102,13 @@ impl Statement {
         if kind != STATEMENT_V01 && kind != STATEMENT_V1 {
             return Err(StatementError::WrongType(kind.to_owned()));
         }
+        let predicate_type = text(fields.get("predicateType"), "predicateType")?.to_owned();
         match fields.get("predicate") {
             None | Some(Value::Null | Value::Object(_)) => {}
             Some(other) => {
-                return Err(StatementError::Field {
-                    field: "predicate",
-                    found: kind_of(other),
-                    expected: "object",
-                });
+                return Err(StatementError::PredicateForm { found: kind_of(other), predicate_type });
             }
         }
-        let predicate_type = text(fields.get("predicateType"), "predicateType")?.to_owned();
         let subjects = match fields.get("subject") {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(list)) if list.len() > MAX_SUBJECTS => {

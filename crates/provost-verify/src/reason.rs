@@ -3,6 +3,7 @@
 use provost_keys::SignatureError;
 use provost_oci::Digest;
 use provost_registry::StoreError;
+use provost_statement::predicate_type::SPDX;
 use provost_statement::{EnvelopeError, SimpleSigningError, StatementError};
 
 /// What is known about an image after looking.
@@ -80,6 +81,21 @@ impl Reason {
             Self::OtherImage { .. } => "other-image",
             Self::MissingAnnotation => "annotation-missing",
             Self::Bundle(_) => "bundle",
+        }
+    }
+
+    /// Whether this says anything about attestations of one predicate type.
+    ///
+    /// A statement whose only fault is that its predicate is no object concerns its own type alone, and an SPDX
+    /// document as text, which cosign itself makes and never verifies, concerns none; every other fault leaves
+    /// open which type it would have been.
+    #[must_use]
+    pub fn concerns(&self, predicate_type: &str) -> bool {
+        match self {
+            Self::Statement(StatementError::PredicateForm { found, predicate_type: own }) => {
+                own == predicate_type && !(*found == "string" && own == SPDX)
+            }
+            _ => true,
         }
     }
 

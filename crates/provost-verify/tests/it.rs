@@ -227,3 +227,27 @@ fn counts_and_sizes_end_at_their_limits() {
         assert_eq!(world.verify(true, 4).await.unwrap_err(), Unchecked::LayerTooLarge { found: 5, limit: 4 });
     });
 }
+
+#[test]
+fn a_predicate_that_is_no_object_concerns_its_own_type_only() {
+    run(async {
+        let case = |kind: &str, predicate: &str| -> Case {
+            let text = format!(
+                r#"{{"note": "", "want": "", "payload": {{"predicateType": "{kind}", "predicate": {predicate}}}}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        for (kind, predicate, concerns) in [
+            ("https://example.com/a", "\"text\"", true),
+            ("https://example.com/b", "\"text\"", false),
+            ("https://example.com/a", "[]", true),
+            ("https://spdx.dev/Document", "\"SPDXVersion: SPDX-2.3\"", false),
+        ] {
+            let world = World::new();
+            world.store_layers(&[world.layer(&case(kind, predicate))]).await;
+            let report = world.verify(true, MAX_LAYER_BYTES).await.unwrap();
+            let asked = if kind == "https://spdx.dev/Document" { kind } else { "https://example.com/a" };
+            assert_eq!(report.refused[0].reason.concerns(asked), concerns, "{kind} {predicate}");
+        }
+    });
+}

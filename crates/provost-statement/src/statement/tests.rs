@@ -33,7 +33,7 @@ fn lies_about_form_are_refused() {
     assert!(matches!(fault(r#""_type""#, r#""_Type""#), StatementError::UnknownField(_)));
     assert!(matches!(
         fault(r#"{"builder":{"id":"b"}}"#, "[1]"),
-        StatementError::Field { field: "predicate", .. }
+        StatementError::PredicateForm { found: "array", .. }
     ));
     assert!(matches!(fault(r#""predicate":"#, r#""predicate":{},"predicate":"#), StatementError::Json(_)));
     assert!(matches!(fault(r#""name""#, r#""nome""#), StatementError::UnknownField(_)));

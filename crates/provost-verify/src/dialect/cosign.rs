@@ -1,7 +1,7 @@
 //! cosign's sentences for reasons, in one place (cosign.md §3.1, §3.2).
 
 use provost_keys::SignatureError;
-use provost_statement::{EnvelopeError, IN_TOTO_PAYLOAD, SimpleSigningError, StatementError};
+use provost_statement::{EnvelopeError, IN_TOTO_PAYLOAD, JsonFault, SimpleSigningError, StatementError};
 
 use super::go_text;
 use crate::find::{SIGNATURE_ANNOTATION, Source};
@@ -63,26 +63,25 @@ fn envelope(error: &EnvelopeError) -> String {
 fn statement(error: &StatementError) -> String {
     match error {
         StatementError::Json(error) if go_text::is_syntax(error) => go_text::json(error),
-        StatementError::Field { field: "predicate", found: "array", .. } => {
-            "could not parse predicate with type []interface {}".to_owned()
-        }
-        StatementError::Field { field: "predicate", found, .. } => {
+        StatementError::PredicateForm { found, .. } => {
             let go = match *found {
+                "array" => "[]interface {}",
                 "number" => "float64",
                 other => other,
             };
             format!("could not parse predicate with type {go}")
         }
-        StatementError::Json(_) if is_duplicate(error) => loose_predicate(),
+        StatementError::Json(_) if only_strict_readers_mind(error) => loose_predicate(),
         StatementError::UnknownField(_) | StatementError::Field { .. } => loose_predicate(),
         // These are our own refusals, so they say what to look for.
         other => other.to_string(),
     }
 }
 
-fn is_duplicate(error: &StatementError) -> bool {
-    use provost_statement::JsonFault;
-    matches!(error, StatementError::Json(json) if matches!(json.fault, JsonFault::DuplicateKey(_)))
+/// Faults that Go's loose decoder lets pass and its strict one does not.
+fn only_strict_readers_mind(error: &StatementError) -> bool {
+    let StatementError::Json(json) = error else { return false };
+    matches!(json.fault, JsonFault::DuplicateKey(_) | JsonFault::InvalidUtf8 | JsonFault::Surrogate)
 }
 
 fn loose_predicate() -> String {
@@ -144,16 +143,11 @@ pub fn unchecked(why: &Unchecked) -> String {
 /// Why a statement could not be put before a policy.
 #[must_use]
 pub fn policy_input(error: &InputError) -> String {
-    let why = match error {
-        InputError::Mismatch { statement, mismatch } => format!(
-            "unmarshaling {statement}): json: cannot unmarshal {} into Go struct field {}.{} of type {}",
-            mismatch.found, mismatch.holder, mismatch.path, mismatch.expected
-        ),
-        InputError::Unsupported { word } => {
-            format!("policies over --type {word} are not supported yet; give the predicate's URI instead")
-        }
-    };
-    format!("converting to consumable policy validation: {why}")
+    let InputError { statement, mismatch } = error;
+    format!(
+        "converting to consumable policy validation: unmarshaling {statement}: json: cannot unmarshal {} into Go struct field {}.{} of type {}",
+        mismatch.found, mismatch.holder, mismatch.path, mismatch.expected
+    )
 }
 
 /// What cosign says of a Rego policy that did not allow; `None` where it did.

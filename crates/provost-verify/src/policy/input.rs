@@ -12,22 +12,14 @@ use serde_json::Value;
 
 pub use shape::TypeMismatch;
 
-/// Why a verified statement cannot be put before a policy.
+/// Why a verified statement cannot be put before a policy: a field has another type than the struct cosign
+/// decodes into.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum InputError {
-    /// A field has another type than the struct cosign decodes into.
-    Mismatch {
-        /// cosign's name of that struct's statement.
-        statement: &'static str,
-        /// Which field, and what was there.
-        mismatch: TypeMismatch,
-    },
-    /// The word has a re-encoding that is not built.
-    Unsupported {
-        /// The `--type` word.
-        word: String,
-    },
+pub struct InputError {
+    /// cosign's words for that struct, with the bracket it leaves open in one of them.
+    pub statement: &'static str,
+    /// Which field, and what was there.
+    pub mismatch: TypeMismatch,
 }
 
 /// The JSON a policy sees, and whether it says exactly what was signed.
@@ -42,13 +34,16 @@ pub struct PolicyInput {
 /// Re-encodes a statement as cosign does for this `--type` word.
 ///
 /// # Errors
-/// See [`InputError`]; each of them ends the command, as cosign's does.
+/// See [`InputError`]; it ends the command, as cosign's does.
 pub fn policy_input(word: &str, statement: &Statement) -> Result<PolicyInput, InputError> {
+    let through = |name, shape| {
+        shape::encode(shape, &statement.document).map_err(|mismatch| InputError { statement: name, mismatch })
+    };
     let text = match word {
-        "slsaprovenance" => shape::encode(&shape::SLSA_V02, &statement.document)
-            .map_err(|mismatch| InputError::Mismatch { statement: "ProvenanceStatementSLSA02", mismatch })?,
+        "slsaprovenance" => through("ProvenanceStatementSLSA02)", &shape::SLSA_V02)?,
+        "link" => through("LinkStatement", &shape::LINK)?,
+        "vuln" => through("CosignVulnStatement", &shape::VULN)?,
         "spdx" | "spdxjson" | "cyclonedx" => header_and_predicate(statement),
-        "link" | "vuln" => return Err(InputError::Unsupported { word: word.to_owned() }),
         _ => protojson(statement),
     };
     let signed = go_json::plain(&go_json::through_doubles(&statement.document));

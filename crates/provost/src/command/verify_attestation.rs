@@ -143,7 +143,8 @@ async fn attestations(
     };
     let report =
         verify_attestations(store, &request, trusted, args.check_claims).await.map_err(|why| failed(&why))?;
-    if report.verified.is_empty() || !report.refused.is_empty() {
+    let kind = wanted(&args.predicate_type);
+    if report.verified.is_empty() || report.refused.iter().any(|refused| refused.reason.concerns(kind)) {
         return Err(Failure::new(cosign::no_matching_attestations(&report)));
     }
     Ok(report.verified)

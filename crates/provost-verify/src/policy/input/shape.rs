@@ -25,8 +25,14 @@ enum Kind {
     Bool,
     /// `*time.Time`: RFC 3339, null when missing.
     Time,
+    /// `time.Time`: RFC 3339, year 1 when missing.
+    Instant,
     /// `interface{}`: anything, numbers through doubles.
     Any,
+    /// A map of anything, with Go's name of its type.
+    Map(&'static str),
+    /// `[]string`.
+    Texts,
     /// `map[string]string` under a named type.
     TextMap(&'static str),
     Struct(&'static Shape),
@@ -111,6 +117,69 @@ static PREDICATE_V02: Shape = Shape {
         omit("materials", Kind::List("[]common.ProvenanceMaterial", &MATERIAL)),
     ],
 };
+static LINK_PREDICATE: Shape = Shape {
+    name: "Link",
+    fields: &[
+        field("_type", Kind::Text),
+        field("name", Kind::Text),
+        field("materials", Kind::Map("map[string]in_toto.HashObj")),
+        field("products", Kind::Map("map[string]in_toto.HashObj")),
+        field("byproducts", Kind::Map("map[string]interface {}")),
+        field("command", Kind::Texts),
+        field("environment", Kind::Map("map[string]interface {}")),
+    ],
+};
+static VULN_INVOCATION: Shape = Shape {
+    name: "Invocation",
+    fields: &[
+        field("parameters", Kind::Any),
+        field("uri", Kind::Text),
+        field("event_id", Kind::Text),
+        field("builder.id", Kind::Text),
+    ],
+};
+static VULN_DATABASE: Shape =
+    Shape { name: "DB", fields: &[field("uri", Kind::Text), field("version", Kind::Text)] };
+static VULN_SCANNER: Shape = Shape {
+    name: "Scanner",
+    fields: &[
+        field("uri", Kind::Text),
+        field("version", Kind::Text),
+        field("db", Kind::Struct(&VULN_DATABASE)),
+        field("result", Kind::Any),
+    ],
+};
+static VULN_METADATA: Shape = Shape {
+    name: "Metadata",
+    fields: &[field("scanStartedOn", Kind::Instant), field("scanFinishedOn", Kind::Instant)],
+};
+static VULN_PREDICATE: Shape = Shape {
+    name: "CosignVulnPredicate",
+    fields: &[
+        field("invocation", Kind::Struct(&VULN_INVOCATION)),
+        field("scanner", Kind::Struct(&VULN_SCANNER)),
+        field("metadata", Kind::Struct(&VULN_METADATA)),
+    ],
+};
+/// in-toto-golang's `LinkStatement`.
+pub(crate) static LINK: Shape = Shape {
+    name: "LinkStatement",
+    fields: &[
+        field("_type", Kind::Text),
+        field("predicateType", Kind::Text),
+        field("subject", Kind::List("[]in_toto.Subject", &SUBJECT)),
+        field("predicate", Kind::Struct(&LINK_PREDICATE)),
+    ],
+};
+/// cosign's `CosignVulnStatement`, whose `_type` is lost between two tags.
+pub(crate) static VULN: Shape = Shape {
+    name: "CosignVulnStatement",
+    fields: &[
+        field("predicateType", Kind::Text),
+        field("subject", Kind::List("[]in_toto.Subject", &SUBJECT)),
+        field("predicate", Kind::Struct(&VULN_PREDICATE)),
+    ],
+};
 /// The header every statement has.
 pub(crate) static HEADER: Shape = Shape {
     name: "StatementHeader",
@@ -190,14 +259,24 @@ fn one(
         (Kind::Time, None) | (Kind::Any, None) | (Kind::Pointer(_), None) => kept(true, b"null".to_vec()),
         (Kind::Time, Some(Value::String(text))) if is_rfc3339(text) => kept(false, go_json::escaped(text)),
         (Kind::Time, Some(other)) => Err(mismatch(other, "time.Time")),
+        (Kind::Instant, None) => kept(true, b"\"0001-01-01T00:00:00Z\"".to_vec()),
+        (Kind::Instant, Some(Value::String(text))) if is_rfc3339(text) => kept(false, go_json::escaped(text)),
+        (Kind::Instant, Some(other)) => Err(mismatch(other, "time.Time")),
+        (Kind::Map(_) | Kind::Texts, None) => kept(true, b"null".to_vec()),
+        (Kind::Map(_), Some(value @ Value::Object(map))) => {
+            kept(map.is_empty(), go_json::escaped(&go_json::through_doubles(value)))
+        }
+        (Kind::Map(name), Some(other)) => Err(mismatch(other, name)),
+        (Kind::Texts, Some(Value::Array(list))) => match list.iter().find(|v| !v.is_string()) {
+            Some(other) => Err(mismatch(other, "string")),
+            None => kept(list.is_empty(), go_json::escaped(list)),
+        },
+        (Kind::Texts, Some(other)) => Err(mismatch(other, "[]string")),
         (Kind::Any, Some(value)) => kept(false, go_json::escaped(&go_json::through_doubles(value))),
         (Kind::TextMap(_), None) => kept(true, b"null".to_vec()),
-        (Kind::TextMap(name), Some(Value::Object(map))) => match map.values().find(|v| !v.is_string()) {
+        (Kind::TextMap(_), Some(Value::Object(map))) => match map.values().find(|v| !v.is_string()) {
             Some(other) => Err(mismatch(other, "string")),
-            None => {
-                let _ = name;
-                kept(map.is_empty(), go_json::escaped(map))
-            }
+            None => kept(map.is_empty(), go_json::escaped(map)),
         },
         (Kind::TextMap(name), Some(other)) => Err(mismatch(other, name)),
         (Kind::Struct(shape), None) => nested(shape, &Value::Null, at),
@@ -239,6 +318,12 @@ fn go_name(shape: &Shape) -> &'static str {
         "ProvenanceComplete" => "v02.ProvenanceComplete",
         "ConfigSource" => "v02.ConfigSource",
         "ProvenanceBuilder" => "common.ProvenanceBuilder",
+        "Link" => "in_toto.Link",
+        "CosignVulnPredicate" => "attestation.CosignVulnPredicate",
+        "Invocation" => "attestation.Invocation",
+        "Scanner" => "attestation.Scanner",
+        "DB" => "attestation.DB",
+        "Metadata" => "attestation.Metadata",
         other => other,
     }
 }

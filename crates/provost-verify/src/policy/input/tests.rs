@@ -40,7 +40,7 @@ fn other_words_keep_everything_but_the_spelling_of_numbers() {
 #[test]
 fn a_wrong_type_is_named_as_go_names_it() {
     let error = input("slsaprovenance", "t", r#"{"builder":{"id":7}}"#).expect_err("mismatch");
-    let InputError::Mismatch { mismatch, .. } = error else { panic!("{error:?}") };
+    let mismatch = error.mismatch;
     assert_eq!(
         (mismatch.found, mismatch.holder, mismatch.path.as_str(), mismatch.expected),
         ("number", "ProvenanceBuilder", "predicate.builder.id", "string")
@@ -58,4 +58,21 @@ fn times_that_go_would_not_read_are_refused() {
         let predicate = format!(r#"{{"metadata":{{"buildStartedOn":"{time}"}}}}"#);
         assert_eq!(input("slsaprovenance", "t", &predicate).is_ok(), good, "{time}");
     }
+}
+
+#[test]
+fn link_and_vuln_have_structs_of_their_own() {
+    let (text, _) = input("link", "t", r#"{"name":"build","command":["make"],"x":1}"#).unwrap();
+    let predicate = r#""predicate":{"_type":"","name":"build","materials":null,"products":null,"byproducts":null,"command":["make"],"environment":null}}"#;
+    assert!(text.ends_with(predicate), "{text}");
+    let (text, _) = input("vuln", "t", r#"{"scanner":{"result":{"high":0}}}"#).unwrap();
+    let predicate = concat!(
+        r#"{"predicateType":"t","subject":[{"name":"a","digest":{"sha256":"ab"}}],"predicate":{"#,
+        r#""invocation":{"parameters":null,"uri":"","event_id":"","builder.id":""},"#,
+        r#""scanner":{"uri":"","version":"","db":{"uri":"","version":""},"result":{"high":0}},"#,
+        r#""metadata":{"scanStartedOn":"0001-01-01T00:00:00Z","scanFinishedOn":"0001-01-01T00:00:00Z"}}}"#
+    );
+    assert_eq!(text, predicate);
+    assert!(input("link", "t", r#"{"command":[1]}"#).is_err());
+    assert!(input("vuln", "t", r#"{"metadata":{"scanStartedOn":"soon"}}"#).is_err());
 }
