@@ -36,11 +36,13 @@ impl Context<'_> {
 
     /// Whether a conjunct of a vertex comes from a scope.
     fn evidence(&self, scope: ScopeId, v: VertexId) -> bool {
-        let vertex = self.vertex(v);
-        let conjuncts = vertex.conjuncts.iter().any(|conjunct| self.in_scope(conjunct.close.scope, scope));
-        let copied =
-            |node: &crate::vertex::Node| node.copied.iter().any(|(_, copied)| self.in_scope(*copied, scope));
-        conjuncts || self.known(v).is_some_and(copied)
+        self.has_evidence(v, &|found| self.in_scope(found, scope))
+    }
+
+    /// Whether a conjunct of a vertex comes from a scope for which something holds.
+    fn has_evidence(&self, v: VertexId, holds: &dyn Fn(ScopeId) -> bool) -> bool {
+        let conjuncts = self.vertex(v).conjuncts.iter().any(|conjunct| holds(conjunct.close.scope));
+        conjuncts || self.known(v).is_some_and(|node| node.copied.iter().any(|(_, copied)| holds(*copied)))
     }
 
     /// Whether a scope said `...` on this level.
@@ -52,7 +54,16 @@ impl Context<'_> {
 
     /// Whether a vertex that has not this field could still get it.
     pub(crate) fn accepts(&mut self, v: VertexId, label: Label) -> Done<bool> {
-        let demands = self.demands(v)?;
+        let mut demands = self.demands(v)?;
+        if self.in_definition(v) {
+            // The definition itself: everything said about it is inside.
+            demands.push(Demand {
+                scope: crate::vertex::OPEN,
+                recursive: true,
+                within: crate::vertex::OPEN,
+                outer: crate::vertex::OPEN,
+            });
+        }
         let matched = self.known(v).map(|node| node.patterns.clone()).unwrap_or_default();
         'demands: for demand in demands {
             if self.is_open(demand.scope, v) {
@@ -70,6 +81,21 @@ impl Context<'_> {
         Ok(true)
     }
 
+    /// Whether a vertex is a definition or lies in one.
+    fn in_definition(&self, v: VertexId) -> bool {
+        let mut at = v;
+        loop {
+            let vertex = self.vertex(at);
+            if vertex.detached || vertex.parent == NOWHERE {
+                return false;
+            }
+            if vertex.label.is_definition() {
+                return true;
+            }
+            at = vertex.parent;
+        }
+    }
+
     /// The demands of a vertex whose parent's are known.
     fn demands_below(&mut self, above: &[Demand], v: VertexId) -> Done<Vec<Demand>> {
         let mut demands = self.known(v).map(|node| node.demands.clone()).unwrap_or_default();
@@ -82,6 +108,22 @@ impl Context<'_> {
         Ok(demands)
     }
 
+    /// Whether a field meets a demand on its vertex.
+    fn meets(&self, demand: &Demand, v: VertexId, arc: VertexId) -> bool {
+        let inner = self.actual(arc);
+        let evidence = |holds: &dyn Fn(ScopeId) -> bool| {
+            self.has_evidence(arc, holds) || self.has_evidence(inner, holds)
+        };
+        if self.is_open(demand.scope, v) || evidence(&|scope| self.in_scope(scope, demand.scope)) {
+            return true;
+        }
+        if demand.within == crate::vertex::OPEN {
+            return false;
+        }
+        let within = |scope| self.in_scope(scope, demand.within);
+        !evidence(&within) || evidence(&|scope| self.in_scope(scope, demand.outer) && !within(scope))
+    }
+
     /// The errors of fields that no demand knows.
     fn closed_errors(&mut self, v: VertexId, demands: &[Demand]) -> Done<Option<Rc<Bottom>>> {
         if demands.is_empty() {
@@ -91,7 +133,7 @@ impl Context<'_> {
         let arcs: Vec<_> = self.vertex(v).arcs.iter().collect();
         self.spend(arcs.len())?;
         for (label, arc) in arcs {
-            let checked = matches!(label.kind(), LabelKind::Text | LabelKind::Definition);
+            let checked = label.kind() == LabelKind::Text;
             if !checked || self.vertex(arc).arc > ArcType::Required {
                 continue;
             }

@@ -235,11 +235,8 @@ impl Compiler {
                 scope.bind(name, Binding::Alias(label), field.span);
                 self.scopes.push(scope);
                 let value = self.aliased(field);
-                let scope = self.scopes.pop();
+                self.scopes.pop();
                 let value = value?;
-                if let Some((reason, span)) = scope.and_then(|scope| scope.unused()) {
-                    return self.fail(span, reason);
-                }
                 Ok(Decl::Pattern { pattern, alias: Some(label), value })
             }
         }

@@ -74,6 +74,11 @@ impl Context<'_> {
             return self.stop(code, reason);
         };
         let v = self.default_arm(v)?;
+        if !value_is_open(kinds) {
+            let (found, expected) = (kinds.to_string(), "list or struct".to_owned());
+            let value = Src::Value(Value::Vertex(v));
+            return self.stop(Code::Eval, Reason::WrongKind { value, found, expected, context: "" });
+        }
         if !self.is_concrete(&Value::Vertex(v)) {
             let value = Src::Value(Value::Vertex(v));
             return self.stop(Code::Incomplete, Reason::NonConcrete { value, operator: "for".into() });

@@ -32,6 +32,8 @@ impl Context<'_> {
             return Ok(());
         }
         let count = choices.len();
+        // Where closedness is asked for, unfinished copies that look alike may still differ in what they know.
+        let free = self.demands(v)?.is_empty();
         let mut partials = vec![Partial { vertex: v, mode: Mode::Maybe, choices }];
         for index in 0..count {
             let last = index + 1 == count;
@@ -72,7 +74,10 @@ impl Context<'_> {
                     Some(nested) => combine(left, combine(right, nested)),
                 };
                 decided |= nested.is_some() && partial.mode != Mode::Maybe;
-                self.keep(&mut partials, partial)?;
+                match last || free {
+                    true => self.keep(&mut partials, partial)?,
+                    false => partials.push(partial),
+                }
             }
             for partial in &mut partials {
                 if decided && partial.mode == Mode::Maybe {

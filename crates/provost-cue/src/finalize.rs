@@ -38,10 +38,8 @@ impl Context<'_> {
             let waiting = std::mem::take(&mut self.node(v).waiting_cycles);
             if !waiting.is_empty() {
                 if self.node(v).has_own {
-                    for mut conjunct in waiting {
-                        // Data of its own drives the recursion: it ends where the data ends.
-                        conjunct.close.cyclic = self.known(v).is_none_or(|node| !node.has_own);
-                        conjunct.close.chain = 0;
+                    // What the vertex has of its own drives the recursion: it ends where that ends.
+                    for conjunct in waiting {
                         self.insert(v, &conjunct)?;
                     }
                     continue;

@@ -131,6 +131,11 @@ impl Context<'_> {
                 Ok(())
             }
             Expr::Binary("&", left, right) => {
+                let mut close = close;
+                if close.embed != OPEN && close.both == OPEN {
+                    let scope = self.add_scope(close.scope)?;
+                    close = Close { scope, both: scope, ..close };
+                }
                 for side in [left, right] {
                     self.insert(v, &Conjunct { env, elem: Elem::Expr(*side), close })?;
                 }
@@ -169,7 +174,6 @@ impl Context<'_> {
     }
 
     pub(crate) fn add_choice(&mut self, v: VertexId, choice: Choice) {
-        self.own(v, choice.close);
         let node = self.node(v);
         node.choices.push(choice);
         node.had_choices = true;
@@ -183,14 +187,15 @@ impl Context<'_> {
     fn close_once(&mut self, v: VertexId, close: Close) -> Done<Close> {
         let scope = self.add_scope(close.scope)?;
         let demanded = if close.embed == OPEN { scope } else { close.embed };
-        self.demand(v, Demand { scope: demanded, recursive: false });
+        self.demand(v, Demand { scope: demanded, recursive: false, within: OPEN, outer: OPEN });
         Ok(Close { scope, ..close })
     }
 
     /// Adds a demand unless it is already made.
     pub(crate) fn demand(&mut self, v: VertexId, demand: Demand) {
         let node = self.node(v);
-        match node.demands.iter_mut().find(|known| known.scope == demand.scope) {
+        let same = |known: &&mut Demand| known.scope == demand.scope && known.within == demand.within;
+        match node.demands.iter_mut().find(same) {
             Some(known) => known.recursive |= demand.recursive,
             None => node.demands.push(demand),
         }

@@ -169,7 +169,8 @@ impl Context<'_> {
         if !label.is_text() && label.is_regular() {
             let length = self.known(base).and_then(|node| node.list);
             let count = self.vertex(base).arcs.iter().filter(|(label, _)| label.is_regular()).count();
-            let code = if length.is_some_and(|(_, closed)| closed) { Code::Eval } else { Code::Incomplete };
+            let fatal = length.is_some_and(|(_, closed)| closed) || self.is_closed_to(base, Kinds::LIST);
+            let code = if fatal { Code::Eval } else { Code::Incomplete };
             self.node(base).missed.push(label);
             let reason = Reason::IndexOutOfRange { index: label.id().to_string(), length: count };
             return self.stop(code, reason);
@@ -180,10 +181,16 @@ impl Context<'_> {
             let reason = Reason::WrongKind { value: Src::Value(value), found, expected, context: "selector" };
             return self.stop(Code::Eval, reason);
         }
-        let code = if self.accepts(base, label)? { Code::Incomplete } else { Code::Eval };
+        let open = !self.is_closed_to(base, Kinds::STRUCT) && self.accepts(base, label)?;
+        let code = if open { Code::Incomplete } else { Code::Eval };
         self.node(base).missed.push(label);
         let label = self.labels.shown(label);
         self.stop(code, Reason::UndefinedField { label })
+    }
+
+    /// Whether a vertex can no longer become a value of these kinds.
+    fn is_closed_to(&self, v: VertexId, kinds: Kinds) -> bool {
+        !self.kinds_of(&Value::Vertex(v)).meets(kinds)
     }
 
     /// Makes the fields of a vertex that only the document speaks of.

@@ -205,9 +205,10 @@ impl Context<'_> {
         }
         let mut inner = close;
         let mut link = self.link(close.chain);
-        let mut followed = false;
+        let (mut followed, mut passed) = (false, false);
         while let Some(step) = link {
             followed |= step.target == target && step.reference == reference && reference != u32::MAX;
+            passed |= step.target == target;
             link = self.link(step.up);
         }
         inner.cyclic |= followed || self.is_ancestor(target, v);
@@ -217,12 +218,22 @@ impl Context<'_> {
         let copied = self.node(v).copied.clone();
         self.spend(copied.len() + 1)?;
         if copied.iter().any(|(known, scope)| *known == target && self.in_scope(close.scope, *scope)) {
+            if passed && self.vertex(target).label.kind() == crate::label::LabelKind::Let {
+                let words = "cyclic references in let clause or alias".to_owned();
+                self.add_error(v, Bottom::new(v, Code::Eval, Reason::Remark { words }, None));
+            }
             return Ok(());
         }
         if self.vertex(target).label.is_definition() && !self.vertex(target).detached {
             inner.scope = self.add_scope(close.scope)?;
             let scope = if close.embed == crate::vertex::OPEN { inner.scope } else { close.embed };
-            self.demand(v, crate::vertex::Demand { scope, recursive: true });
+            let open = crate::vertex::OPEN;
+            self.demand(v, crate::vertex::Demand { scope, recursive: true, within: open, outer: open });
+            if close.both != open {
+                // Both sides of an embedded conjunction must know what either side brings.
+                let (scope, within, outer) = (inner.scope, close.both, close.embed);
+                self.demand(v, crate::vertex::Demand { scope, recursive: true, within, outer });
+            }
         }
         self.node(v).copied.push((target, inner.scope));
 

@@ -54,6 +54,8 @@ pub(crate) struct Close {
     pub(crate) scope: ScopeId,
     /// The struct it is embedded in, if it is.
     pub(crate) embed: ScopeId,
+    /// The conjunction it is a side of, where that is embedded.
+    pub(crate) both: ScopeId,
     /// Which references were followed to get here; 0 is none.
     pub(crate) chain: u32,
     /// Whether it came through a reference that was followed before on this path.
@@ -62,11 +64,11 @@ pub(crate) struct Close {
 
 impl Close {
     /// Of a conjunct that stands in the policy itself.
-    pub(crate) const ROOT: Self = Self { scope: OPEN, embed: OPEN, chain: 0, cyclic: false };
+    pub(crate) const ROOT: Self = Self { scope: OPEN, embed: OPEN, both: OPEN, chain: 0, cyclic: false };
 
     /// For a field inside.
     pub(crate) fn field(self) -> Self {
-        Self { embed: OPEN, ..self }
+        Self { embed: OPEN, both: OPEN, ..self }
     }
 }
 
@@ -171,6 +173,10 @@ pub(crate) struct Demand {
     pub(crate) scope: ScopeId,
     /// Whether it holds for fields of fields, as of definitions.
     pub(crate) recursive: bool,
+    /// Holds only for what comes from this scope and not from `outer` beside it; everything, where it is open.
+    pub(crate) within: ScopeId,
+    /// The struct in which the conjunction `within` is embedded.
+    pub(crate) outer: ScopeId,
 }
 
 /// What is known about a vertex while its conjuncts are inserted.

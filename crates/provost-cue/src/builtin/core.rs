@@ -46,7 +46,9 @@ fn len(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
 pub(super) fn elements(context: &mut Context<'_>, arguments: &[Value], position: usize) -> Eval<Vec<Value>> {
     let Some(Value::Vertex(vertex)) = arguments.get(position) else { return Ok(Vec::new()) };
     let members = context.members_of(*vertex)?;
-    Ok(members.into_iter().map(|(_, arc)| context.value_now(arc)).collect())
+    let plain = |arc| context.vertex(context.actual(arc)).arcs.len() == 0;
+    let value = |(_, arc)| if plain(arc) { context.value_now(arc) } else { Value::Vertex(arc) };
+    Ok(members.into_iter().map(value).collect())
 }
 
 fn and(context: &mut Context<'_>, arguments: &[Value]) -> Eval {

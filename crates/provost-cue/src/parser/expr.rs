@@ -169,7 +169,7 @@ impl Parser<'_> {
             Tok::Ident(name) => {
                 self.at += 1;
                 match name.as_str() {
-                    "for" | "if" | "let" | "in" => {
+                    "for" | "if" | "let" => {
                         self.at -= 1;
                         return self.expected("operand");
                     }
