@@ -12,25 +12,28 @@ struct Replay {
     divergences: Option<&'static str>,
 }
 
-const REPLAYS: [Replay; 3] = [
+const COSIGN: Option<&str> = Some("corpus/divergences/cosign.json");
+const CHAINS: Option<&str> = Some("corpus/divergences/chains.json");
+const KYVERNO: Option<&str> = Some("corpus/divergences/kyverno.json");
+
+const REPLAYS: [Replay; 7] = [
     Replay {
         tool: "cosign-diff",
         only: "^(seed(?!.*-bundle-)|nopolicy|tag|text|two|bad)",
-        least: "0.9",
-        divergences: Some("corpus/divergences/cosign.json"),
+        least: "0.98",
+        divergences: COSIGN,
     },
     Replay {
-        tool: "chains-diff",
-        only: "^slsa-v1/",
-        least: "0.8",
-        divergences: Some("corpus/divergences/chains.json"),
+        tool: "cosign-diff",
+        only: "^(cue|custom|scan|key|spdx|link|cyclonedx|vuln|openvex|policy|ref)",
+        least: "0.95",
+        divergences: COSIGN,
     },
-    Replay {
-        tool: "kyverno-diff",
-        only: "^seed",
-        least: "0.9",
-        divergences: Some("corpus/divergences/kyverno.json"),
-    },
+    Replay { tool: "chains-diff", only: "", least: "0.98", divergences: CHAINS },
+    Replay { tool: "kyverno-diff", only: "^seed", least: "0.95", divergences: KYVERNO },
+    Replay { tool: "kyverno-diff", only: "", least: "0.97", divergences: KYVERNO },
+    Replay { tool: "apply-diff", only: "", least: "0.95", divergences: KYVERNO },
+    Replay { tool: "jp-diff", only: "", least: "0.99", divergences: None },
 ];
 
 /// Replays all of them against the release binary; without the recordings there is nothing to do, and it says so.
