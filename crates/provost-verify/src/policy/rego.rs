@@ -1,5 +1,8 @@
 //! Rego policies in v0 syntax, judged by `data.signature.allow`, without network.
 
+mod builtins;
+mod keywords;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -35,12 +38,25 @@ pub enum RegoOutcome {
 
 /// Why files are no Rego policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {reason}")]
-pub struct RegoError {
-    /// The file as it was named.
-    pub file: String,
-    /// regorus's words, with line and column.
-    pub reason: String,
+pub enum RegoError {
+    /// A keyword of later Rego is used without its import, which OPA in v0 mode refuses.
+    #[error("{file}:{line}: rego_parse_error: var cannot be used for rule name")]
+    UndeclaredKeyword {
+        /// The file as it was named.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// The keyword.
+        word: &'static str,
+    },
+    /// The file does not parse.
+    #[error("{file}: {reason}")]
+    Syntax {
+        /// The file as it was named.
+        file: String,
+        /// regorus's words, with line and column.
+        reason: String,
+    },
 }
 
 impl RegoPolicy {
@@ -55,10 +71,20 @@ impl RegoPolicy {
             limit: EVALUATION_LIMIT,
             check_interval: CHECK_EVERY,
         });
+        builtins::add(&mut engine);
+        // What a policy prints is not for the user who verifies; OPA drops it, too.
+        engine.set_gather_prints(true);
         for (file, source) in files {
+            if let Some(found) = keywords::undeclared(source) {
+                return Err(RegoError::UndeclaredKeyword {
+                    file: file.clone(),
+                    line: found.line,
+                    word: found.word,
+                });
+            }
             engine
                 .add_policy(file.clone(), source.clone())
-                .map_err(|error| RegoError { file: file.clone(), reason: error.to_string() })?;
+                .map_err(|error| RegoError::Syntax { file: file.clone(), reason: error.to_string() })?;
         }
         Ok(Self { engine })
     }

@@ -61,5 +61,21 @@ fn the_network_is_no_builtin() {
 #[test]
 fn broken_policies_name_their_file() {
     let error = RegoPolicy::prepare(&[("b.rego".into(), "package signature\nallow {".into())]).err().unwrap();
-    assert_eq!(error.file, "b.rego");
+    assert!(matches!(&error, RegoError::Syntax { file, .. } if file == "b.rego"), "{error}");
+    let source = "package signature\nallow if { true }".into();
+    let error = RegoPolicy::prepare(&[("c.rego".into(), source)]).err().unwrap();
+    assert_eq!(error.to_string(), "c.rego:2: rego_parse_error: var cannot be used for rule name");
+}
+
+#[test]
+fn builtins_regorus_lacks_are_there() {
+    assert_eq!(
+        judge("package signature\nallow { re_match(\"v1$\", \"builders/v1\") }", "{}"),
+        RegoOutcome::Allowed
+    );
+    let hash = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb";
+    let source = format!("package signature\nallow {{ crypto.sha256(\"a\") == \"{hash}\" }}");
+    assert_eq!(judge(&source, "{}"), RegoOutcome::Allowed);
+    let broken = judge("package signature\nallow { not re_match(\"(\", \"a\") }", "{}");
+    assert!(matches!(broken, RegoOutcome::Failed(_)), "{broken:?}");
 }
