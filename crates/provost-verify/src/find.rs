@@ -1,7 +1,9 @@
 //! Where attestations and signatures lie: the tag scheme, and referrers (OCI 1.1).
 
+use std::pin::pin;
+
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
 
@@ -12,6 +14,9 @@ use crate::reason::Unchecked;
 pub const MAX_LAYERS: usize = 1000;
 /// The largest layer read where nothing else is asked for, cosign's limit: 128 MiB.
 pub const MAX_LAYER_BYTES: u64 = 128 * 1024 * 1024;
+/// The most bytes of all layers of one `.sig` manifest, which are kept until one verifies: as much as one attestation,
+/// while 1,000 honest signatures have 300 KiB.
+pub const MAX_SIGNATURE_BYTES: u64 = 128 * 1024 * 1024;
 /// Blobs fetched at once: cosign's `--max-workers`, so at most 10 × 128 MiB lie in memory unverified.
 pub const FETCHES_AT_ONCE: usize = 10;
 /// The annotation every signature layer carries; for attestations its value is empty.
@@ -78,16 +83,25 @@ pub fn scheme_tag(image: &Digest, suffix: &str) -> String {
     format!("{}-{}.{suffix}", image.algorithm().name(), image.hex())
 }
 
-/// All attestations beside an image, in storage order: the tag scheme's layers, then bundles.
+/// A place where a candidate lies, and how many bytes it has there.
+struct Place {
+    source: Source,
+    digest: Digest,
+    size: u64,
+}
+
+/// Shows all attestations beside an image to `see`, in storage order: the tag scheme's layers, then bundles.
 ///
-/// No annotation, artifact type or file name hides one (security.md 2). None at all is an empty list.
+/// No annotation, artifact type or file name hides one (security.md 2). Where there is none, none is shown. Each is let
+/// go of before more are fetched, so however many a stranger has put there, [`FETCHES_AT_ONCE`] of them lie in memory.
 ///
 /// # Errors
 /// Whatever kept us from seeing all of them: "could not check" is never "there are none".
-pub async fn find_attestations(
+pub async fn each_attestation(
     store: &dyn Store,
     request: &FindRequest<'_>,
-) -> Result<Vec<Candidate>, Unchecked> {
+    mut see: impl FnMut(Candidate),
+) -> Result<(), Unchecked> {
     let tag = async {
         match request.formats {
             Formats::Referrers => Ok(Vec::new()),
@@ -100,17 +114,61 @@ pub async fn find_attestations(
             Formats::Referrers | Formats::Both => bundles(store, request).await,
         }
     };
-    let (mut found, more) = futures_util::future::try_join(tag, bundles).await?;
-    found.extend(more);
+    let (mut places, more) = futures_util::future::try_join(tag, bundles).await?;
+    places.extend(more);
+    let mut candidates = pin!(fetched(store, request, places));
+    while let Some(candidate) = candidates.try_next().await? {
+        see(candidate);
+    }
+    Ok(())
+}
+
+/// All attestations beside an image at once, for whoever must look at several together; [`each_attestation`] otherwise,
+/// since here whatever strangers have put there lies in memory until this is let go of.
+///
+/// # Errors
+/// As [`each_attestation`].
+pub async fn find_attestations(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+) -> Result<Vec<Candidate>, Unchecked> {
+    let mut found = Vec::new();
+    each_attestation(store, request, |candidate| found.push(candidate)).await?;
     Ok(found)
 }
 
-/// The layers of the manifest under the tag with this suffix; none where there is no such tag.
-pub(crate) async fn layers(
+/// All signatures of the tag scheme beside an image, in storage order.
+///
+/// # Errors
+/// Whatever kept us from seeing all of them; also more than [`MAX_SIGNATURE_BYTES`] of them.
+pub(crate) async fn signatures(
     store: &dyn Store,
     request: &FindRequest<'_>,
-    suffix: &str,
 ) -> Result<Vec<Candidate>, Unchecked> {
+    let places = layers(store, request, "sig").await?;
+    let total = places.iter().fold(0, |sum: u64, place| sum.saturating_add(place.size));
+    if total > MAX_SIGNATURE_BYTES {
+        return Err(Unchecked::LayerTooLarge { found: total, limit: MAX_SIGNATURE_BYTES });
+    }
+    fetched(store, request, places).try_collect().await
+}
+
+/// The candidates at these places, in their order; none is longer than its manifest says.
+fn fetched<'a>(
+    store: &'a dyn Store,
+    request: &'a FindRequest<'_>,
+    places: Vec<Place>,
+) -> impl Stream<Item = Result<Candidate, Unchecked>> + 'a {
+    stream::iter(places)
+        .map(move |Place { source, digest, size }| async move {
+            let bytes = store.blob(request.repository, &digest, size).await?;
+            Ok(Candidate { source, bytes })
+        })
+        .buffered(FETCHES_AT_ONCE)
+}
+
+/// The layers of the manifest under the tag with this suffix; none where there is no such tag.
+async fn layers(store: &dyn Store, request: &FindRequest<'_>, suffix: &str) -> Result<Vec<Place>, Unchecked> {
     let tag = scheme_tag(request.image, suffix);
     let manifest = match store.manifest(request.repository, &Selector::Tag(tag.clone())).await {
         Ok(manifest) => manifest,
@@ -121,25 +179,27 @@ pub(crate) async fn layers(
     if view.layers.len() > MAX_LAYERS {
         return Err(Unchecked::TooManyLayers { found: view.layers.len(), limit: MAX_LAYERS });
     }
-    if let Some(large) = view.layers.iter().find(|layer| layer.size > request.layer_limit) {
-        return Err(Unchecked::LayerTooLarge { found: large.size, limit: request.layer_limit });
-    }
-    stream::iter(view.layers)
-        .map(|layer| async move {
-            let bytes = store.blob(request.repository, &layer.digest, request.layer_limit).await?;
-            Ok(Candidate { source: Source::Layer(layer), bytes })
-        })
-        .buffered(FETCHES_AT_ONCE)
-        .try_collect()
-        .await
+    let place = |layer: Descriptor| {
+        within(&layer, request)?;
+        let (digest, size) = (layer.digest.clone(), layer.size);
+        Ok(Place { source: Source::Layer(layer), digest, size })
+    };
+    view.layers.into_iter().map(place).collect()
 }
 
-async fn bundles(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Candidate>, Unchecked> {
+fn within(layer: &Descriptor, request: &FindRequest<'_>) -> Result<(), Unchecked> {
+    if layer.size > request.layer_limit {
+        return Err(Unchecked::LayerTooLarge { found: layer.size, limit: request.layer_limit });
+    }
+    Ok(())
+}
+
+async fn bundles(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Place>, Unchecked> {
     let referrers = store.referrers(request.repository, request.image).await?;
     if referrers.len() > MAX_LAYERS {
         return Err(Unchecked::TooManyLayers { found: referrers.len(), limit: MAX_LAYERS });
     }
-    let found: Vec<Option<Candidate>> = stream::iter(referrers)
+    let found: Vec<Option<Place>> = stream::iter(referrers)
         .map(|referrer| bundle(store, request, referrer.digest))
         .buffered(FETCHES_AT_ONCE)
         .try_collect()
@@ -152,7 +212,7 @@ async fn bundle(
     store: &dyn Store,
     request: &FindRequest<'_>,
     referrer: Digest,
-) -> Result<Option<Candidate>, Unchecked> {
+) -> Result<Option<Place>, Unchecked> {
     let manifest = match store.manifest(request.repository, &Selector::Digest(referrer.clone())).await {
         Ok(manifest) => manifest,
         // A list may name what has since been deleted; what is not there vouches for nothing.
@@ -164,11 +224,9 @@ async fn bundle(
     if !layer.media_type.starts_with(BUNDLE_MEDIA_TYPE) {
         return Ok(None);
     }
-    if layer.size > request.layer_limit {
-        return Err(Unchecked::LayerTooLarge { found: layer.size, limit: request.layer_limit });
-    }
-    let bytes = store.blob(request.repository, &layer.digest, request.layer_limit).await?;
-    Ok(Some(Candidate { source: Source::Bundle(referrer), bytes }))
+    within(layer, request)?;
+    let (digest, size) = (layer.digest.clone(), layer.size);
+    Ok(Some(Place { source: Source::Bundle(referrer), digest, size }))
 }
 
 fn read_manifest(bytes: &[u8], found_at: &str) -> Result<ImageManifest, Unchecked> {

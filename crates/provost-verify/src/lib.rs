@@ -17,7 +17,7 @@ pub mod report;
 pub mod signature;
 
 pub use check::{TrustedKey, check_attestation};
-pub use find::{Candidate, FindRequest, Formats, Source, find_attestations};
+pub use find::{Candidate, FindRequest, Formats, Source, each_attestation, find_attestations};
 pub use reason::{Reason, Unchecked, Verdict};
 pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations};
 pub use signature::{SignatureCandidate, VerifiedSignature, check_signature, find_signatures};

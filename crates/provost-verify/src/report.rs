@@ -5,7 +5,7 @@ use provost_registry::Store;
 use provost_statement::{Envelope, Statement};
 
 use crate::check::{TrustedKey, check_attestation};
-use crate::find::{FindRequest, Source, find_attestations};
+use crate::find::{FindRequest, Source, each_attestation};
 use crate::reason::{Reason, Unchecked};
 
 /// All attestations of an image under one key, each in storage order.
@@ -68,7 +68,7 @@ pub async fn verify_attestations(
     check_claims: bool,
 ) -> Result<AttestationReport, Unchecked> {
     let mut report = AttestationReport::default();
-    for candidate in find_attestations(store, request).await? {
+    each_attestation(store, request, |candidate| {
         match check_attestation(&candidate, trusted, request.image, check_claims) {
             Ok((envelope, statement)) => report.verified.push(Verified {
                 source: candidate.source,
@@ -81,6 +81,7 @@ pub async fn verify_attestations(
             }
             Err(reason) => report.ignored.push(Ignored { source: candidate.source, reason }),
         }
-    }
+    })
+    .await?;
     Ok(report)
 }

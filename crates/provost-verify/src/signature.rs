@@ -10,7 +10,7 @@ use provost_statement::SimpleSigning;
 use serde_json::Value;
 
 use crate::check::TrustedKey;
-use crate::find::{Candidate, FindRequest, SIGNATURE_ANNOTATION, Source, layers};
+use crate::find::{Candidate, FindRequest, SIGNATURE_ANNOTATION, Source, signatures};
 use crate::reason::{Reason, Unchecked};
 
 /// Something that may be a signature; nothing about it is verified.
@@ -35,7 +35,7 @@ pub async fn find_signatures(
     store: &dyn Store,
     request: &FindRequest<'_>,
 ) -> Result<Vec<SignatureCandidate>, Unchecked> {
-    layers(store, request, "sig").await
+    signatures(store, request).await
 }
 
 /// Checks one signature under one key: signature, payload, image, annotations asked for, in this order.

@@ -6,6 +6,8 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod memory;
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -22,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use testkit::MemoryStore;
 
-const CASES: &str = include_str!("../../../corpus/attestations/cases.json");
+const CASES: &str = include_str!("../../../../corpus/attestations/cases.json");
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
