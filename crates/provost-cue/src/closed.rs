@@ -134,7 +134,7 @@ impl Context<'_> {
         self.spend(arcs.len())?;
         for (label, arc) in arcs {
             let checked = label.kind() == LabelKind::Text;
-            if !checked || self.vertex(arc).arc > ArcType::Required {
+            if !checked || self.vertex(arc).arc != ArcType::Member {
                 continue;
             }
             let inner = self.actual(arc);
@@ -144,9 +144,7 @@ impl Context<'_> {
                 continue;
             }
             self.spend(demands.len())?;
-            let known =
-                |scope| self.is_open(scope, v) || self.evidence(scope, arc) || self.evidence(scope, inner);
-            if demands.iter().all(|demand| known(demand.scope)) {
+            if demands.iter().all(|demand| self.meets(demand, v, arc)) {
                 continue;
             }
             let fault = Bottom::new(arc, Code::Eval, Reason::NotAllowed, None);
