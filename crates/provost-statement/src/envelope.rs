@@ -65,7 +65,7 @@ impl Envelope {
     /// # Errors
     /// See [`EnvelopeError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let value = json::parse(bytes, Limits::STATEMENT)?;
+        let value = json::parse(bytes, Limits::ENVELOPE)?;
         let Value::Object(fields) = value else {
             return Err(EnvelopeError::Field { field: "document", expected: "object" });
         };

@@ -6,19 +6,26 @@
 
 use serde_json::{Map, Number, Value};
 
-/// How deep and how long a document may be.
+/// How deep, how long and how finely divided a document may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Arrays and objects inside each other.
     pub depth: usize,
     /// Bytes of the whole document.
     pub bytes: usize,
+    /// Values in the whole document, keys aside: each takes 32 bytes once it is read, and only two to write.
+    pub values: usize,
 }
 
 impl Limits {
-    /// What statements and envelopes are held to: 128 levels (the deepest provenance seen has 14; every
-    /// recursion over the value stays far below a 2 MiB stack) and cosign's 128 MiB an attachment.
-    pub const STATEMENT: Self = Self { depth: 128, bytes: 128 * 1024 * 1024 };
+    /// What statements are held to: 128 levels (the deepest provenance seen has 14; every recursion over the value stays
+    /// far below a 2 MiB stack), cosign's 128 MiB an attachment, and 16 million values, 512 MiB of them (an SBOM has one
+    /// in 20 bytes, so 128 MiB of it have under 7 million).
+    pub const STATEMENT: Self = Self { depth: 128, bytes: 128 * 1024 * 1024, values: 16 * 1024 * 1024 };
+
+    /// What envelopes and bundles are held to, which are read before anybody is known to have signed them: as statements,
+    /// but 65,536 values, 2 MiB of them (a bundle with three log entries has under 200).
+    pub const ENVELOPE: Self = Self { values: 64 * 1024, ..Self::STATEMENT };
 }
 
 /// Why a text is not strict JSON: what, and at which byte.
@@ -54,6 +61,9 @@ pub enum JsonFault {
     /// The text is longer than allowed.
     #[error("longer than {0} bytes")]
     TooLong(usize),
+    /// The text holds more values than allowed.
+    #[error("more than {0} values")]
+    TooMany(usize),
     /// A string holds bytes that are no UTF-8.
     #[error("invalid UTF-8 in a string")]
     InvalidUtf8,
@@ -127,7 +137,7 @@ pub fn parse(bytes: &[u8], limits: Limits) -> Result<Value, JsonError> {
     if bytes.len() > limits.bytes {
         return Err(JsonError { offset: limits.bytes, fault: JsonFault::TooLong(limits.bytes) });
     }
-    let mut reader = Reader { bytes, at: 0, depth: 0, limit: limits.depth, late: None };
+    let mut reader = Reader { bytes, at: 0, depth: 0, values: 0, limits, late: None };
     reader.space();
     let value = reader.value()?;
     reader.space();
@@ -144,7 +154,8 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: usize,
-    limit: usize,
+    values: usize,
+    limits: Limits,
     /// The first fault that is no syntax error; syntax errors further on win over it.
     late: Option<JsonError>,
 }
@@ -179,6 +190,10 @@ impl Reader<'_> {
     }
 
     fn value(&mut self) -> Result<Value, JsonError> {
+        if self.values >= self.limits.values {
+            return Err(JsonError { offset: self.at, fault: JsonFault::TooMany(self.limits.values) });
+        }
+        self.values += 1;
         match self.need()? {
             b'{' => self.nested(Self::object),
             b'[' => self.nested(Self::array),
@@ -192,8 +207,8 @@ impl Reader<'_> {
     }
 
     fn nested(&mut self, read: fn(&mut Self) -> Result<Value, JsonError>) -> Result<Value, JsonError> {
-        if self.depth >= self.limit {
-            return Err(JsonError { offset: self.at, fault: JsonFault::TooDeep(self.limit) });
+        if self.depth >= self.limits.depth {
+            return Err(JsonError { offset: self.at, fault: JsonFault::TooDeep(self.limits.depth) });
         }
         self.depth += 1;
         self.at += 1;

@@ -14,7 +14,7 @@ pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle";
 /// # Errors
 /// Bundles signed by certificates or holding message signatures are not a key's attestations.
 pub fn key_envelope(bytes: &[u8]) -> Result<Envelope, Reason> {
-    let document = json::parse(bytes, Limits::STATEMENT).map_err(|_| fault("no strict JSON"))?;
+    let document = json::parse(bytes, Limits::ENVELOPE).map_err(|_| fault("no strict JSON"))?;
     let material = document.get("verificationMaterial").and_then(Value::as_object);
     let material = material.ok_or_else(|| fault("verificationMaterial missing"))?;
     if material.contains_key("certificate") || material.contains_key("x509CertificateChain") {

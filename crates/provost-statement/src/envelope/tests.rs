@@ -44,3 +44,13 @@ fn a_signature_that_is_no_base64_is_kept_as_none() {
     let envelope = Envelope::parse(br#"{"payload":"","signatures":[{"sig":"*"}]}"#).unwrap();
     assert_eq!(envelope.signatures.first().unwrap().signature, None);
 }
+
+#[test]
+fn what_strangers_write_beside_the_payload_does_not_fill_memory() {
+    let text = format!(r#"{{"payload":"","signatures":[],"x":[{}0]}}"#, "0,".repeat(64 * 1024));
+    let found = Envelope::parse(text.as_bytes());
+    assert!(
+        matches!(&found, Err(EnvelopeError::Json(error)) if matches!(error.fault, json::JsonFault::TooMany(_))),
+        "{found:?}"
+    );
+}

@@ -58,6 +58,16 @@ fn nesting_and_length_end_at_their_limits() {
     assert!(parse(&deep(128), Limits::STATEMENT).is_ok());
     assert_eq!(fault(&deep(129)), JsonFault::TooDeep(128));
     assert_eq!(fault(&deep(1_000_000)), JsonFault::TooDeep(128));
-    let tight = Limits { depth: 4, bytes: 3 };
+    let tight = Limits { bytes: 3, ..Limits::STATEMENT };
     assert_eq!(parse(b"1234", tight).expect_err("too long").fault, JsonFault::TooLong(3));
+}
+
+#[test]
+fn values_end_at_their_limit_before_they_fill_memory() {
+    let list = |values: usize| format!("[{}0]", "0,".repeat(values - 2)).into_bytes();
+    let most = Limits::ENVELOPE.values;
+    assert!(parse(&list(most), Limits::ENVELOPE).is_ok());
+    let beyond = parse(&list(most + 1), Limits::ENVELOPE).expect_err("too many");
+    assert_eq!(beyond.fault, JsonFault::TooMany(most));
+    assert!(parse(&list(most + 1), Limits::STATEMENT).is_ok());
 }
