@@ -68,6 +68,7 @@ impl Context<'_> {
                 break;
             }
         }
+        self.check_bounds(v);
         self.check_value(v)?;
         let mut next = 0;
         while let Some((_, arc)) = self.vertex(v).arcs.at(next) {

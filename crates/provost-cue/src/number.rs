@@ -73,9 +73,20 @@ impl Decimal {
         }
     }
 
-    /// As a machine float, for the few functions that work in floats.
-    pub(crate) fn to_f64(&self) -> Option<f64> {
-        self.to_string().parse().ok()
+    /// The largest integer that is not above it.
+    pub(crate) fn floor(&self) -> BigInt {
+        let ten = BigInt::from(10);
+        // Exponents are bounded where numbers are read and made.
+        let places = u32::try_from(self.exponent.unsigned_abs()).unwrap_or(0);
+        match self.exponent >= 0 {
+            true => &self.coefficient * ten.pow(places),
+            false => self.coefficient.div_floor(&ten.pow(places)),
+        }
+    }
+
+    /// The smallest integer that is not below it.
+    pub(crate) fn ceiling(&self) -> BigInt {
+        -self.negate().floor()
     }
 
     /// Whether its exponent is one that arithmetic may go on with.

@@ -122,6 +122,18 @@ impl Context<'_> {
         if self.is_concrete(&value) {
             return Ok(value);
         }
+        let wanted = match operator {
+            "if" | "!" | "&&" | "||" => Kinds::BOOL,
+            "-" | "+" => Kinds::NUMBER | Kinds::STRING | Kinds::BYTES | Kinds::LIST,
+            _ => Kinds::TOP,
+        };
+        let kinds = self.kinds_of(&value);
+        if !kinds.meets(wanted) {
+            // No later value can be of a kind that fits.
+            let (found, expected) = (kinds.to_string(), wanted.to_string());
+            let value = value.into();
+            return self.stop(Code::Eval, Reason::WrongKind { value, found, expected, context: "" });
+        }
         self.stop(
             Code::Incomplete,
             Reason::NonConcrete { value: value.into(), operator: operator.to_owned() },

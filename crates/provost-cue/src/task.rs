@@ -224,7 +224,8 @@ impl Context<'_> {
             }
             return Ok(());
         }
-        if self.vertex(target).label.is_definition() && !self.vertex(target).detached {
+        let defined = self.vertex(target).label.is_definition() && !self.vertex(target).detached;
+        if defined || (reference != u32::MAX && self.is_definition_path(ExprId(reference))) {
             inner.scope = self.add_scope(close.scope)?;
             let scope = if close.embed == crate::vertex::OPEN { inner.scope } else { close.embed };
             let open = crate::vertex::OPEN;
@@ -253,6 +254,18 @@ impl Context<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a reference names a definition anywhere on its way.
+    fn is_definition_path(&self, mut id: ExprId) -> bool {
+        loop {
+            match self.program.expr(id) {
+                Expr::Reference { label, .. } => return label.is_definition(),
+                Expr::Select(_, label) if label.is_definition() => return true,
+                Expr::Select(base, _) | Expr::Index(base, _) => id = *base,
+                _ => return false,
+            }
+        }
     }
 
     /// Whether inserting a conjunct cannot lead further down.

@@ -110,7 +110,6 @@ impl Value {
             Self::Bytes(_) => Kinds::BYTES,
             Self::Type(kinds) => *kinds,
             Self::Bound(BoundOp::NotEqual, value) if **value == Self::Null => Kinds::NOT_NULL,
-            Self::Bound(BoundOp::NotEqual, _) => Kinds::TOP,
             Self::Bound(BoundOp::Match | BoundOp::NotMatch, _) => Kinds::STRING,
             Self::Bound(_, value) if value.kinds().meets(Kinds::NUMBER) => Kinds::NUMBER,
             Self::Bound(_, value) => value.kinds(),

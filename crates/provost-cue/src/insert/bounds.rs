@@ -6,7 +6,6 @@ use crate::context::Context;
 use crate::error::{Code, Reason};
 use crate::fault::Bottom;
 use crate::kind::Kinds;
-use crate::number::Decimal;
 use crate::value::{BoundOp, Value};
 use crate::vertex::VertexId;
 
@@ -19,10 +18,16 @@ impl Context<'_> {
             Some(earlier) => *slot = Some(tighter(bound, earlier, lower)),
             None => *slot = Some(bound.clone()),
         }
+        self.check_bounds(v);
+    }
+
+    /// Complains where nothing lies between the bounds of a vertex.
+    pub(crate) fn check_bounds(&mut self, v: VertexId) {
+        let node = self.node(v);
         let (Some(low), Some(high)) = (&node.lower, &node.upper) else { return };
         let integers = !node.kinds.meets(Kinds::FLOAT);
-        let Some(what) = clash(low, high, integers) else { return };
-        let (left, right) = if what == "string" || what == "bytes" { (high, low) } else { (low, high) };
+        let Some((what, low_first)) = clash(low, high, integers) else { return };
+        let (left, right) = if low_first { (low, high) } else { (high, low) };
         let reason = Reason::BoundsClash { what, left: left.clone().into(), right: right.clone().into() };
         // One complaint is enough: the bounds are not held against the value as well.
         (node.lower, node.upper) = (None, None);
@@ -53,26 +58,25 @@ fn tighter(new: &Value, earlier: Value, lower: bool) -> Value {
     if wins { new.clone() } else { earlier }
 }
 
-/// What kind of value cannot lie between both bounds, if none can.
-fn clash(low: &Value, high: &Value, integers: bool) -> Option<&'static str> {
+/// The complaint about two bounds between which nothing lies: what they bound, and whether the lower is named first.
+fn clash(low: &Value, high: &Value, integers: bool) -> Option<(&'static str, bool)> {
     let (Value::Bound(low_op, a), Value::Bound(high_op, b)) = (low, high) else { return None };
     let both_closed = *low_op == BoundOp::GreaterEqual && *high_op == BoundOp::LessEqual;
-    let what = match (&**a, &**b) {
-        (Value::Number(_), Value::Number(_)) if integers => "integer",
-        (Value::Number(_), Value::Number(_)) => "number",
-        (Value::Text(_), _) => "string",
-        _ => "bytes",
+    let (order, what) = match (&**a, &**b) {
+        (Value::Number(a), Value::Number(b)) if integers => {
+            // >=3.4 is >=4 and >3.4 is >3 among integers; <=2.3 is <=2 and <2.3 is <3.
+            let a = if *low_op == BoundOp::GreaterEqual { a.decimal.ceiling() } else { a.decimal.floor() };
+            let b = if *high_op == BoundOp::LessEqual { b.decimal.floor() } else { b.decimal.ceiling() };
+            let both_open = *low_op == BoundOp::Greater && *high_op == BoundOp::Less;
+            if both_open && &b - &a == num_bigint::BigInt::from(1) {
+                return Some(("integer", true));
+            }
+            (a.cmp(&b), "integer")
+        }
+        (Value::Number(_), Value::Number(_)) => (order(a, b)?, "number"),
+        (Value::Text(_), _) => (order(a, b)?, "string"),
+        _ => (order(a, b)?, "bytes"),
     };
-    match order(a, b)? {
-        Ordering::Greater => return Some(what),
-        Ordering::Equal if !both_closed => return Some(what),
-        Ordering::Equal => return None,
-        Ordering::Less => {}
-    }
-    let (Value::Number(a), Value::Number(b)) = (&**a, &**b) else { return None };
-    let one = Decimal::from(num_bigint::BigInt::from(1));
-    let both_open = *low_op == BoundOp::Greater && *high_op == BoundOp::Less;
-    let whole = a.decimal.to_integer().is_some() && b.decimal.to_integer().is_some();
-    let adjacent = whole && b.decimal.subtract(&a.decimal).compare(&one).is_eq();
-    (integers && both_open && adjacent).then_some(what)
+    let clashes = order == Ordering::Greater || (order == Ordering::Equal && !both_closed);
+    clashes.then_some((what, false))
 }
