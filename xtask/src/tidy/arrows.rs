@@ -15,11 +15,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         "provost-verify",
         &["provost-keys", "provost-registry", "provost-statement", "provost-oci", "provost-cue"],
     ),
-    ("provost-tekton", &["provost-oci"]),
+    ("provost-tekton", &["provost-oci", "provost-expr"]),
     (
         "provost-chains",
         &[
             "provost-tekton",
+            "provost-expr",
             "provost-sign",
             "provost-verify",
             "provost-keys",

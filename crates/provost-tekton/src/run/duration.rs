@@ -4,81 +4,15 @@ use std::time::Duration;
 
 /// Reads a Go duration that is not negative; `None` for any other text and for what does not fit in 64 bits of nanoseconds.
 pub(crate) fn parse(text: &str) -> Option<Duration> {
-    let text = text.strip_prefix('+').unwrap_or(text);
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    if text.is_empty() {
-        return None;
-    }
-    let mut rest = text;
-    let mut total: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, tail) = rest.split_at(digits);
-        let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at(end);
-        let unit: u64 = match unit {
-            "ns" => 1,
-            "us" | "µs" | "μs" => 1_000,
-            "ms" => 1_000_000,
-            "s" => 1_000_000_000,
-            "m" => 60_000_000_000,
-            "h" => 3_600_000_000_000,
-            _ => return None,
-        };
-        total = total.checked_add(scaled(number, unit)?)?;
-        rest = tail;
-    }
-    i64::try_from(total).ok()?;
-    Some(Duration::from_nanos(total))
-}
-
-/// `number` times `unit`, where the number may have a fraction; digits below a nanosecond are dropped as Go drops them.
-fn scaled(number: &str, unit: u64) -> Option<u64> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
-        return None;
-    }
-    let mut total = if whole.is_empty() { 0 } else { whole.parse::<u64>().ok()?.checked_mul(unit)? };
-    let mut place = unit;
-    for digit in fraction.chars() {
-        place /= 10;
-        total = total.checked_add(u64::from(digit.to_digit(10)?) * place)?;
-    }
-    Some(total)
+    // Go reads `-0s`, too; a timeout with a sign before it is a mistake.
+    let read = text.parse::<provost_expr::duration::Duration>().ok().filter(|_| !text.starts_with('-'))?;
+    Some(Duration::from_nanos(u64::try_from(read.0).ok()?))
 }
 
 /// Writes a duration as Go does: `1h0m0s`, `1.5s`, `500ms`.
 pub(crate) fn write(duration: Duration) -> String {
-    let nanos = duration.as_nanos();
-    if nanos == 0 {
-        return "0s".to_owned();
-    }
-    let decimal = |value: u128, unit: u128, name: &str| {
-        let (whole, rest) = (value / unit, value % unit);
-        if rest == 0 {
-            return format!("{whole}{name}");
-        }
-        let width = unit.ilog10() as usize;
-        format!("{whole}.{}{name}", format!("{rest:0width$}").trim_end_matches('0'))
-    };
-    if nanos < 1_000 {
-        return format!("{nanos}ns");
-    }
-    if nanos < 1_000_000 {
-        return decimal(nanos, 1_000, "µs");
-    }
-    if nanos < 1_000_000_000 {
-        return decimal(nanos, 1_000_000, "ms");
-    }
-    let (minutes, rest) = (nanos / 60_000_000_000, nanos % 60_000_000_000);
-    let seconds = decimal(rest, 1_000_000_000, "s");
-    match (minutes / 60, minutes % 60) {
-        (0, 0) => seconds,
-        (0, minutes) => format!("{minutes}m{seconds}"),
-        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
-    }
+    let nanoseconds = i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
+    provost_expr::duration::Duration(nanoseconds).to_string()
 }
 
 #[cfg(test)]
