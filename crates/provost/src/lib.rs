@@ -11,6 +11,7 @@ mod face;
 mod failure;
 mod go_os;
 mod key_reference;
+mod machine;
 mod password;
 mod registry_flags;
 

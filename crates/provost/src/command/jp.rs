@@ -1,7 +1,5 @@
 //! `provost jp`: tries JMESPath expressions as `kyverno jp` does.
 
-mod surroundings;
-
 use std::fmt::Display;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,11 +7,11 @@ use std::path::{Path, PathBuf};
 use provost_expr::environment::Environment;
 use provost_expr::{Expression, JmesError, go_text, jmespath, yaml};
 use serde_json::Value;
-use surroundings::{Lots, SystemClock, SystemResolver};
 
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::go_os;
+use crate::machine::Machine;
 
 /// The largest file or standard input that is read: what the YAML reader takes.
 const MAX_INPUT: u64 = yaml::MAX_YAML as u64;
@@ -133,11 +131,10 @@ fn query(args: &QueryArgs, face: &Face) -> Result<(), String> {
     }
     let text = given.map_or_else(|| typed(face, "input object"), Ok)?;
     let input = yaml::parse(&text).map_err(|reason| format!("error parsing input json: {reason}"))?;
-    let lots = Lots::default();
     let environment = Environment {
-        clock: Some(&SystemClock),
-        random: Some(&lots),
-        resolver: Some(&SystemResolver),
+        clock: Some(&Machine),
+        random: Some(&Machine),
+        resolver: Some(&Machine),
         ..Environment::default()
     };
     for query in &queries {

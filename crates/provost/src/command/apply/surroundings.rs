@@ -1,18 +1,15 @@
 //! What judging by policies needs of this machine: registries, the clock, lots, host names.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::net::{IpAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use provost_expr::environment::{Clock, Random, Resolver};
-use provost_expr::go_time::Instant;
 use provost_kyverno::{Access, Cluster, Settings, Stores, World};
 use provost_registry::{Keychain, Remote, RemoteOptions, Store};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::machine::Machine;
 
 /// The largest file read: policies and objects are far below etcd's 1.5 MiB each, and a hundred of them fit.
 pub(crate) const FILE_LIMIT: u64 = 150 * 1024 * 1024;
@@ -68,34 +65,6 @@ impl Stores for Registries {
         let remote = Remote::new(options).map_err(|e| e.to_string())?;
         open.insert(access.clone(), remote.clone());
         Ok(Arc::new(remote))
-    }
-}
-
-struct Machine;
-
-impl Clock for Machine {
-    fn now(&self) -> Instant {
-        let now = jiff::Zoned::now();
-        Instant {
-            seconds: now.timestamp().as_second(),
-            nanoseconds: u32::try_from(now.timestamp().subsec_nanosecond()).unwrap_or(0),
-            offset: now.offset().seconds(),
-        }
-    }
-}
-
-impl Random for Machine {
-    fn below(&self, bound: u32) -> u32 {
-        // Expressions draw names for tests and messages; the hasher's seed is random enough for those.
-        let drawn = RandomState::new().build_hasher().finish();
-        u32::try_from(drawn % u64::from(bound.max(1))).unwrap_or(0)
-    }
-}
-
-impl Resolver for Machine {
-    fn addresses(&self, host: &str) -> Option<Vec<IpAddr>> {
-        let found = (host, 0).to_socket_addrs().ok()?;
-        Some(found.map(|address| address.ip()).collect())
     }
 }
 
