@@ -11,7 +11,7 @@ use tar::{Archive, EntryType, PaxExtensions};
 use crate::config::Config;
 use crate::error::BaseFault;
 use crate::plan::absolute;
-use crate::tree::{Node, Tree, parent};
+use crate::tree::{Node, PATH_LIMIT, Tree, parent};
 
 /// The name of the image that is empty.
 const SCRATCH: &str = "scratch";
@@ -25,6 +25,8 @@ pub(crate) const ENTRY_LIMIT: usize = 1_000_000;
 pub(crate) const UNPACKED_LIMIT: u64 = 16 * 1024 * 1024 * 1024;
 /// The longest name an extension header may carry: sixteen times Linux's longest path.
 const NAME_LIMIT: u64 = 64 * 1024;
+/// What a path may take on average, in bytes: twice that of the deepest trees of packages, so a million take 256 MB.
+const NAME_SHARE: usize = 256;
 /// gzip's first bytes.
 const GZIP: &[u8] = b"\x1f\x8b";
 /// zstd's first bytes.
@@ -170,9 +172,16 @@ fn note(tar: impl Read, tree: &mut Tree, limit: usize) -> Result<(), BaseFault> 
                 let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
                 let target =
                     long_target.take().or_else(|| entry.link_name_bytes().map(|name| name.into_owned()));
+                if name.len().max(target.as_ref().map_or(0, Vec::len)) > PATH_LIMIT {
+                    return Err(malformed(format!("a path or link of more than {PATH_LIMIT} bytes")));
+                }
                 place(&name, kind, target, tree)?;
                 if tree.len() > limit {
                     return Err(BaseFault::TooManyEntries { limit });
+                }
+                let names = limit.saturating_mul(NAME_SHARE);
+                if tree.bytes() > names {
+                    return Err(malformed(format!("paths and links of more than {names} bytes together")));
                 }
             }
         }

@@ -172,6 +172,12 @@ pub enum Fault {
         /// The limit in bytes.
         limit: u64,
     },
+    /// A path in the image that no Linux would open.
+    #[error("a path in the image is longer than {limit} bytes")]
+    PathTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// A destination whose path goes through something that is no folder, or through links without end.
     #[error(
         "the destination {path:?} cannot be reached in the image: a file or a circle of links is in the way"

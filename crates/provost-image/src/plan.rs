@@ -9,6 +9,7 @@ use crate::config::Runtime;
 use crate::dockerfile::AtLine;
 use crate::error::Fault;
 use crate::instruction::{Copying, Instruction, Kind};
+use crate::tree::PATH_LIMIT;
 use crate::words;
 
 /// What is built, step by step, and what it ends with.
@@ -200,6 +201,10 @@ impl Building<'_> {
             }
             Kind::Workdir(folder) => {
                 let folder = absolute(self.runtime.folder(), &self.expand(folder)?);
+                // Each goes on where the last one ended, so all of them together would grow without this.
+                if folder.len() > PATH_LIMIT {
+                    return Err(Fault::PathTooLong { limit: PATH_LIMIT });
+                }
                 self.runtime.working_dir = Some(folder.clone());
                 return Ok(Some(Action::Folder(folder)));
             }

@@ -6,6 +6,9 @@ use crate::error::Fault;
 
 /// The most links followed on one path: Linux's own number.
 const LINK_LIMIT: usize = 40;
+/// The longest path and the longest target of a link: what Linux opens (`PATH_MAX`). A path has a folder for each of its
+/// parts, so one of a megabyte would cost 250 GB.
+pub(crate) const PATH_LIMIT: usize = 4096;
 
 /// One thing in the image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub(crate) enum Node {
 pub(crate) struct Tree {
     nodes: BTreeMap<String, (Node, usize)>,
     layer: usize,
+    /// What all paths and targets of links are long together.
+    bytes: usize,
 }
 
 impl Tree {
@@ -36,6 +41,11 @@ impl Tree {
         self.nodes.len()
     }
 
+    /// What all paths and targets of links take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Puts something at a path whose folders are resolved already; what stood there goes, save a folder under a folder.
     pub(crate) fn put(&mut self, path: &str, node: Node) {
         if path == "/" {
@@ -44,14 +54,22 @@ impl Tree {
         if node != Node::Folder || self.node(path) != Some(&Node::Folder) {
             self.remove(path);
         }
+        self.take_out(path);
+        self.bytes += size_of(path, &node);
         self.nodes.insert(path.to_owned(), (node, self.layer));
+    }
+
+    fn take_out(&mut self, path: &str) {
+        if let Some((node, _)) = self.nodes.remove(path) {
+            self.bytes -= size_of(path, &node);
+        }
     }
 
     /// Removes a path and everything below it.
     pub(crate) fn remove(&mut self, path: &str) {
-        self.nodes.remove(path);
+        self.take_out(path);
         for below in self.below(path, |_| true) {
-            self.nodes.remove(&below);
+            self.take_out(&below);
         }
     }
 
@@ -59,7 +77,7 @@ impl Tree {
     pub(crate) fn hide_lower(&mut self, folder: &str) {
         let layer = self.layer;
         for below in self.below(folder, |of| of < layer) {
-            self.nodes.remove(&below);
+            self.take_out(&below);
         }
     }
 
@@ -72,6 +90,9 @@ impl Tree {
     /// Where a path leads once the links on it are followed inside the image; the last part only where asked.
     pub(crate) fn resolve(&self, path: &str, follow_last: bool) -> Result<String, Fault> {
         let lost = || Fault::Destination { path: path.to_owned() };
+        if path.len() > PATH_LIMIT {
+            return Err(Fault::PathTooLong { limit: PATH_LIMIT });
+        }
         let mut rest: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
         let mut done = String::new();
         let mut links = 0;
@@ -85,6 +106,9 @@ impl Tree {
                 _ => {}
             }
             let here = format!("{done}/{part}");
+            if here.len() > PATH_LIMIT {
+                return Err(Fault::PathTooLong { limit: PATH_LIMIT });
+            }
             let last = rest.iter().all(|part| part.is_empty() || part == ".");
             match self.node(&here) {
                 Some(Node::Link(target)) if !last || follow_last => {
@@ -113,6 +137,11 @@ impl Tree {
             .map(str::to_owned)
             .collect()
     }
+}
+
+fn size_of(path: &str, node: &Node) -> usize {
+    let target = if let Node::Link(target) = node { target.len() } else { 0 };
+    path.len() + target
 }
 
 /// The folder a path is in.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use provost_oci::{Descriptor, media_type};
 use tar::{Builder, EntryType, Header};
 
-use super::{NAME_LIMIT, UNPACKED_LIMIT, look, note};
+use super::{NAME_LIMIT, PATH_LIMIT, UNPACKED_LIMIT, look, note};
 use crate::error::BaseFault;
 use crate::tree::{Node, Tree};
 
@@ -115,4 +115,33 @@ fn entries_and_unpacked_bytes_have_limits() {
     let mut unpacked = UNPACKED_LIMIT;
     let refused = look(&layer, &Bytes::from(one), &mut Tree::default(), &mut unpacked);
     assert_eq!(refused, Err(BaseFault::TooManyBytes { limit: UNPACKED_LIMIT }));
+}
+
+#[test]
+fn long_paths_do_not_fill_memory() {
+    let named = |kind, name: &[u8]| {
+        let mut tar = Builder::new(Vec::new());
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(name.len() as u64);
+        header.set_cksum();
+        tar.append(&header, name).unwrap();
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Symlink);
+        header.set_size(0);
+        header.set_path("short").unwrap();
+        header.set_link_name("short").unwrap();
+        header.set_cksum();
+        tar.append(&header, &b""[..]).unwrap();
+        tar.into_inner().unwrap()
+    };
+    for kind in [EntryType::GNULongName, EntryType::GNULongLink] {
+        assert_eq!(seen(&mut Tree::default(), named(kind, &[b'a'; PATH_LIMIT])), Ok(()));
+        let refused = seen(&mut Tree::default(), named(kind, &[b'a'; PATH_LIMIT + 1])).unwrap_err();
+        assert!(refused.to_string().contains("of more than 4096 bytes"), "{refused}");
+    }
+    // One deep path has a folder for each of its parts.
+    let deep = named(EntryType::GNULongName, &b"a/".repeat(1000));
+    let refused = note(&deep[..], &mut Tree::default(), 2000).unwrap_err();
+    assert!(refused.to_string().contains("of more than 512000 bytes together"), "{refused}");
 }

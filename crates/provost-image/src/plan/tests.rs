@@ -122,3 +122,11 @@ fn variables_that_double_reach_a_limit() {
     let source = format!("FROM scratch\nARG A={}\nENV B=$A\nENV C=$A", "x".repeat(600_000));
     assert_eq!(planned(&source, Runtime::default(), &[]).unwrap_err().line, 4);
 }
+
+#[test]
+fn working_folders_do_not_grow_without_end() {
+    let long = format!("FROM scratch\n{}", format!("WORKDIR {}\n", "a/".repeat(500)).repeat(5));
+    assert!(matches!(planned(&long, Runtime::default(), &[]).unwrap_err().fault, Fault::PathTooLong { .. }));
+    let good = long.lines().take(5).collect::<Vec<_>>().join("\n");
+    assert!(planned(&good, Runtime::default(), &[]).is_ok());
+}

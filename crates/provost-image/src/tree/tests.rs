@@ -1,6 +1,7 @@
 //! The image's tree under test.
 
-use super::{Node, Tree, parent};
+use super::{Node, PATH_LIMIT, Tree, parent};
+use crate::error::Fault;
 
 fn tree() -> Tree {
     let mut tree = Tree::default();
@@ -60,4 +61,30 @@ fn what_is_put_takes_the_place() {
     tree.hide_lower("/d");
     assert_eq!((tree.node("/d/old"), tree.node("/d/new")), (None, Some(&Node::File)));
     assert_eq!(tree.node("/d"), Some(&Node::Folder));
+}
+
+#[test]
+fn paths_end_at_linuxs_limit_also_by_way_of_links() {
+    let mut tree = tree();
+    let longest = format!("/{}", "a".repeat(PATH_LIMIT - 1));
+    assert_eq!(tree.resolve(&longest, true).as_deref(), Ok(longest.as_str()));
+    let limit = Err(Fault::PathTooLong { limit: PATH_LIMIT });
+    assert_eq!(tree.resolve(&format!("{longest}a"), true), limit);
+    tree.put("/l", Node::Link("b/".repeat(PATH_LIMIT / 2 - 1)));
+    assert_eq!(tree.resolve("/l/ccc", true), limit);
+}
+
+#[test]
+fn what_is_taken_away_is_no_longer_counted() {
+    let mut tree = Tree::default();
+    tree.put("/a", Node::Folder);
+    tree.put("/a/b", Node::Link("target".to_owned()));
+    tree.put("/a/b", Node::File);
+    assert_eq!(tree.bytes(), 6);
+    tree.next_layer();
+    tree.put("/a/c", Node::File);
+    tree.hide_lower("/a");
+    assert_eq!(tree.bytes(), 6);
+    tree.remove("/a");
+    assert_eq!(tree.bytes(), 0);
 }
