@@ -29,10 +29,11 @@ impl Context<'_> {
     fn absent_at_top(&mut self, top: VertexId) -> Done<Option<Rc<Bottom>>> {
         let arcs: Vec<_> = self.vertex(self.actual(top)).arcs.iter().collect();
         for (label, arc) in arcs {
-            if label.is_text() && FIELDS.contains(&&*self.labels.name(label)) {
-                if let Some(bottom) = self.absent_arc(arc)? {
-                    return Ok(Some(bottom));
-                }
+            if label.is_text()
+                && FIELDS.contains(&&*self.labels.name(label))
+                && let Some(bottom) = self.absent_arc(arc)?
+            {
+                return Ok(Some(bottom));
             }
         }
         Ok(None)

@@ -70,10 +70,11 @@ impl Context<'_> {
                 continue;
             }
             for pattern in &matched {
-                if let crate::vertex::Matches::Names(value) = &pattern.matches {
-                    if self.in_scope(pattern.close.scope, demand.scope) && self.name_matches(value, label)? {
-                        continue 'demands;
-                    }
+                if let crate::vertex::Matches::Names(value) = &pattern.matches
+                    && self.in_scope(pattern.close.scope, demand.scope)
+                    && self.name_matches(value, label)?
+                {
+                    continue 'demands;
                 }
             }
             return Ok(false);
@@ -183,10 +184,10 @@ impl Context<'_> {
                     continue;
                 }
                 let below = self.demands_below(demands, arc)?;
-                if let Some(bottom) = self.settle_with(arc, &below)? {
-                    if !bottom.code.is_incomplete() {
-                        climb(&mut ends, bottom);
-                    }
+                if let Some(bottom) = self.settle_with(arc, &below)?
+                    && !bottom.code.is_incomplete()
+                {
+                    climb(&mut ends, bottom);
                 }
             }
         }

@@ -64,7 +64,7 @@ pub enum Reason<V = String> {
         /// The constraint.
         validator: V,
         /// Why, in the builtin's words.
-        why: Option<Box<Reason<V>>>,
+        why: Option<Box<Self>>,
     },
     /// A field that a closed struct does not have.
     NotAllowed,
@@ -291,25 +291,25 @@ impl fmt::Display for CueError {
 /// `Display` is Go's `err.Error()`: the first error, and how many more there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CueErrors {
-    first: CueError,
+    first: Box<CueError>,
     more: Vec<CueError>,
 }
 
 impl CueErrors {
     /// A list of one.
     pub(crate) fn one(path: String, code: Code, reason: Reason, positions: Vec<Position>) -> Self {
-        Self { first: CueError { path, code, reason, positions }, more: Vec::new() }
+        Self { first: Box::new(CueError { path, code, reason, positions }), more: Vec::new() }
     }
 
     /// A list of all of these; `None` where there are none.
     pub(crate) fn all(errors: Vec<CueError>) -> Option<Self> {
         let mut errors = errors.into_iter();
-        Some(Self { first: errors.next()?, more: errors.collect() })
+        Some(Self { first: Box::new(errors.next()?), more: errors.collect() })
     }
 
     /// All errors, the one shown first.
     pub fn iter(&self) -> impl Iterator<Item = &CueError> {
-        std::iter::once(&self.first).chain(&self.more)
+        std::iter::once(&*self.first).chain(&self.more)
     }
 }
 

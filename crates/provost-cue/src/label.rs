@@ -70,7 +70,7 @@ impl Label {
 /// The names behind labels. A table may stand on a shared, finished one.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Labels {
-    below: Option<Arc<Labels>>,
+    below: Option<Arc<Self>>,
     offset: usize,
     names: Vec<Arc<str>>,
     ids: HashMap<Arc<str>, u32>,
@@ -78,7 +78,7 @@ pub(crate) struct Labels {
 
 impl Labels {
     /// A table that continues a finished one.
-    pub(crate) fn above(below: Arc<Labels>) -> Self {
+    pub(crate) fn above(below: Arc<Self>) -> Self {
         Self { offset: below.offset + below.names.len(), below: Some(below), ..Self::default() }
     }
 

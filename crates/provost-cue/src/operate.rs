@@ -257,6 +257,10 @@ impl Context<'_> {
     ) -> Eval {
         let span = Some(self.program.span(base));
         let value = self.eval_need(base, env, Need::Fields, force)?;
+        if !self.is_concrete(&value) {
+            let operator = "slice".to_owned();
+            return self.stop(Code::Incomplete, Reason::NonConcrete { value: value.into(), operator });
+        }
         let Value::Vertex(vertex) = value else {
             return Ok(self.unsupported("slice of something that is no list", span)?);
         };

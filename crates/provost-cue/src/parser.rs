@@ -115,12 +115,12 @@ impl<'a> Parser<'a> {
             self.at += 1;
             self.commas();
         }
-        if self.keyword() == Some("package") {
-            if let Tok::Ident(package) = &self.ahead(1).tok {
-                self.at += 2;
-                file.package = (package != "_").then(|| package.clone());
-                self.end_clause()?;
-            }
+        if self.keyword() == Some("package")
+            && let Tok::Ident(package) = &self.ahead(1).tok
+        {
+            self.at += 2;
+            file.package = (package != "_").then(|| package.clone());
+            self.end_clause()?;
         }
         loop {
             match (&self.token().tok, &self.ahead(1).tok) {
@@ -370,11 +370,11 @@ impl<'a> Parser<'a> {
                 }
                 _ => break,
             }
-            if let (Tok::Comma(_), Tok::Ident(word)) = (&self.token().tok, &self.ahead(1).tok) {
-                if matches!(word.as_str(), "for" | "if" | "let") && !matches!(self.ahead(2).tok, Tok::Op(":"))
-                {
-                    self.at += 1;
-                }
+            if let (Tok::Comma(_), Tok::Ident(word)) = (&self.token().tok, &self.ahead(1).tok)
+                && matches!(word.as_str(), "for" | "if" | "let")
+                && !matches!(self.ahead(2).tok, Tok::Op(":"))
+            {
+                self.at += 1;
             }
         }
         if !self.is("{") {

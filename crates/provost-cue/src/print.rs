@@ -105,8 +105,14 @@ fn separated<T>(out: &mut String, items: &[T], separator: &str, mut write: impl 
 fn bytes(text: &[u8]) -> String {
     let mut out = String::from("'");
     for part in text.utf8_chunks() {
-        let quoted = quote(part.valid()).replace("\\\"", "\"").replace('\'', "\\'");
-        out.push_str(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+        for c in part.valid().chars() {
+            match c {
+                '\'' => out.push_str("\\'"),
+                '\n' | '\r' | '\t' | '\\' => out.push_str(quote(&c.to_string()).trim_matches('"')),
+                c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+                c => out.push(c),
+            }
+        }
         for byte in part.invalid() {
             out.push_str(&format!("\\x{byte:02x}"));
         }

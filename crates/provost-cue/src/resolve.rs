@@ -160,10 +160,10 @@ impl Context<'_> {
     }
 
     fn missing(&mut self, base: VertexId, label: Label) -> Eval<VertexId> {
-        if let Some(bottom) = self.known(base).and_then(|node| node.errors.clone()) {
-            if !bottom.code.is_incomplete() {
-                return Err(Stop::Bottom(bottom));
-            }
+        if let Some(bottom) = self.known(base).and_then(|node| node.errors.clone())
+            && !bottom.code.is_incomplete()
+        {
+            return Err(Stop::Bottom(bottom));
         }
         let value = self.value_now(base);
         if !label.is_text() && label.is_regular() {
@@ -199,12 +199,11 @@ impl Context<'_> {
         let Some(data) = self.data else { return Ok(()) };
         if let (DataNode::List(_) | DataNode::Struct(_), Status::Final | Status::Fresh) =
             (data.node(id), self.vertex(v).status)
+            && self.vertex(v).arcs.len() == 0
         {
-            if self.vertex(v).arcs.len() == 0 {
-                self.vertex_mut(v).status = Status::Fresh;
-                self.expand(v)?;
-                self.run_tasks(v)?;
-            }
+            self.vertex_mut(v).status = Status::Fresh;
+            self.expand(v)?;
+            self.run_tasks(v)?;
         }
         Ok(())
     }
@@ -251,10 +250,10 @@ impl Context<'_> {
             self.run_tasks(v)?;
         }
         let v = self.actual(v);
-        if let Some(bottom) = self.known(v).and_then(|node| node.errors.clone()) {
-            if !bottom.code.is_incomplete() || self.vertex(v).status == Status::Final {
-                return Err(Stop::Bottom(bottom));
-            }
+        if let Some(bottom) = self.known(v).and_then(|node| node.errors.clone())
+            && (!bottom.code.is_incomplete() || self.vertex(v).status == Status::Final)
+        {
+            return Err(Stop::Bottom(bottom));
         }
         if let Some(scalar) = self.known(v).and_then(|node| node.scalar.clone()) {
             return Ok(scalar);
@@ -289,10 +288,10 @@ impl Context<'_> {
         if let Some(bottom) = self.known(v).and_then(|node| node.errors.clone()) {
             return Err(Stop::Bottom(bottom));
         }
-        if need == Need::Whole {
-            if let Some(bottom) = self.fatal_below(v)? {
-                return Err(Stop::Bottom(bottom));
-            }
+        if need == Need::Whole
+            && let Some(bottom) = self.fatal_below(v)?
+        {
+            return Err(Stop::Bottom(bottom));
         }
         Ok(self.value_now(v))
     }

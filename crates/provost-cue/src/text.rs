@@ -78,7 +78,7 @@ impl fmt::Display for Reason {
             Self::Operand { operator, value } => {
                 write!(f, "invalid operation {operator}{} ({operator} {})", value.0, value.1)
             }
-            Self::WrongKind { value, found, expected, context } if context.is_empty() => {
+            Self::WrongKind { value, found, expected, context: "" } => {
                 write!(f, "cannot use {value} (type {found}) as type {expected}")
             }
             Self::WrongKind { value, found, expected, context } => {

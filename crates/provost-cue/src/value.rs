@@ -67,16 +67,16 @@ pub(crate) enum Value {
     Bytes(Arc<[u8]>),
     /// A type; all kinds together are `_`.
     Type(Kinds),
-    Bound(BoundOp, Arc<Value>),
+    Bound(BoundOp, Arc<Self>),
     Validator(Arc<Validator>),
     /// Several constraints at once, as `int32`.
-    All(Arc<[Value]>),
+    All(Arc<[Self]>),
     /// One of several values; how many of the first ones are defaults.
-    Any(Arc<[Value]>, usize),
+    Any(Arc<[Self]>, usize),
     /// A closed list that a builtin made.
-    List(Arc<[Value]>),
+    List(Arc<[Self]>),
     /// A struct of plain values.
-    Struct(Arc<[(crate::label::Label, Value)]>),
+    Struct(Arc<[(crate::label::Label, Self)]>),
     /// A builtin itself.
     Builtin(&'static Builtin),
     /// A struct, a list, or something not yet known.

@@ -212,7 +212,6 @@ pub(crate) struct Node {
     /// Arms that hold, defaults first, and how many are defaults.
     pub(crate) arms: Vec<VertexId>,
     pub(crate) defaults: usize,
-    pub(crate) mode: Mode,
     /// Its set of fields was used: no more may come.
     pub(crate) frozen: bool,
     /// Fields that were found missing: they may not come.
@@ -247,7 +246,6 @@ impl Default for Node {
             has_own: false,
             arms: Vec::new(),
             defaults: 0,
-            mode: Mode::Maybe,
             frozen: false,
             missed: Vec::new(),
             by_default: false,

@@ -67,13 +67,13 @@ fn or(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
 }
 
 fn divide(context: &mut Context<'_>, arguments: &[Value], op: &str) -> Eval {
-    if let [Value::Number(a), Value::Number(b)] = arguments {
-        if let (Some(a), Some(b)) = (a.decimal.to_integer(), b.decimal.to_integer()) {
-            return match whole(op, &a, &b) {
-                Some(value) => Ok(Value::int(value)),
-                None => context.stop(Code::Eval, Reason::DivisionByZero),
-            };
-        }
+    if let [Value::Number(a), Value::Number(b)] = arguments
+        && let (Some(a), Some(b)) = (a.decimal.to_integer(), b.decimal.to_integer())
+    {
+        return match whole(op, &a, &b) {
+            Some(value) => Ok(Value::int(value)),
+            None => context.stop(Code::Eval, Reason::DivisionByZero),
+        };
     }
     super::remark(context, format!("invalid operands to {op}"))
 }

@@ -118,16 +118,14 @@ impl Compiler {
     }
 
     fn select(&mut self, base: &Ast, label: &FieldLabel, span: Span) -> Result<ExprId, CueErrors> {
-        if let (Kind::Identifier(name), FieldLabel::Identifier(member)) = (&base.kind, label) {
-            if let Found::Package(package) = self.resolve(name, span)? {
-                return match package.member(member) {
-                    Some(value) => Ok(self.add(Expr::Value(value), span)),
-                    None if package.knows(member) => {
-                        self.unsupported(span, format!("{}.{member}", package.path))
-                    }
-                    None => self.fail(span, Reason::UndefinedField { label: member.clone() }),
-                };
-            }
+        if let (Kind::Identifier(name), FieldLabel::Identifier(member)) = (&base.kind, label)
+            && let Found::Package(package) = self.resolve(name, span)?
+        {
+            return match package.member(member) {
+                Some(value) => Ok(self.add(Expr::Value(value), span)),
+                None if package.knows(member) => self.unsupported(span, format!("{}.{member}", package.path)),
+                None => self.fail(span, Reason::UndefinedField { label: member.clone() }),
+            };
         }
         let base = self.expr(base)?;
         let label = match label {

@@ -2,7 +2,7 @@
 
 use super::Parser;
 use crate::ast::{Element, Expr, FieldLabel, Kind, Piece};
-use crate::error::CueErrors;
+use crate::error::{Code, CueErrors, Reason};
 use crate::source::Span;
 use crate::text::Syntax;
 use crate::token::{Part, Tok};
@@ -57,11 +57,22 @@ impl Parser<'_> {
             // A long chain is a deep tree: it counts as nesting so that later walks stay bounded.
             chain += 1;
             if chain > CHAIN {
-                return self
-                    .other(span, format!("limit reached: operators in one expression (at most {CHAIN})"));
+                return self.too_long(span, "operators in one expression");
             }
         }
         Ok(left)
+    }
+
+    fn unknown<T>(&self, span: Span, construct: &str) -> Result<T, CueErrors> {
+        let positions = self.sources.position(span).into_iter().collect();
+        let reason = Reason::Unsupported { construct: construct.to_owned() };
+        Err(CueErrors::one(String::new(), Code::Eval, reason, positions))
+    }
+
+    fn too_long<T>(&self, span: Span, what: &'static str) -> Result<T, CueErrors> {
+        let positions = self.sources.position(span).into_iter().collect();
+        let reason = Reason::Limit { what, limit: CHAIN as u64 };
+        Err(CueErrors::one(String::new(), Code::Eval, reason, positions))
     }
 
     fn unary(&mut self) -> Result<Expr, CueErrors> {
@@ -73,7 +84,7 @@ impl Parser<'_> {
                 return Ok(Expr { kind: Kind::Unary(op, Box::new(value)), span });
             }
             if found == "==" {
-                return self.other(span, "unsupported by provost: unary '=='");
+                return self.unknown(span, "unary '=='");
             }
         }
         self.primary()
@@ -86,8 +97,7 @@ impl Parser<'_> {
         loop {
             links += 1;
             if links > CHAIN {
-                return self
-                    .other(span, format!("limit reached: selectors in one expression (at most {CHAIN})"));
+                return self.too_long(span, "selectors in one expression");
             }
             let kind = if self.take(".") {
                 let label = match &self.token().tok {
@@ -96,7 +106,7 @@ impl Parser<'_> {
                         [Part::Text(text)] => {
                             FieldLabel::Text(String::from_utf8(text.clone()).unwrap_or_default())
                         }
-                        _ => return self.other(span, "unsupported by provost: interpolation in a selector"),
+                        _ => return self.unknown(span, "interpolation in a selector"),
                     },
                     _ => return self.expected("selector"),
                 };
@@ -110,7 +120,7 @@ impl Parser<'_> {
                 self.need(")")?;
                 Kind::Call(Box::new(expr), arguments)
             } else if self.is("?") || self.is("...") {
-                return self.other(span, "unsupported by provost: postfix operator");
+                return self.unknown(span, "postfix operator");
             } else {
                 return Ok(expr);
             };
