@@ -17,7 +17,10 @@ const REGO: &str =
     "package signature\n\nallow { input.predicate.builder.id == \"https://example.com/builder\" }\n";
 
 /// Times `verify-attestation` with each policy language against the embedded registry on loopback.
-pub(crate) fn run() -> Result<()> {
+///
+/// # Errors
+/// When a command fails.
+pub fn run() -> Result<()> {
     shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost"])?;
     let provost = shell::root().join("target/release/provost");
     let folder = tempfile::tempdir()?;

@@ -24,7 +24,10 @@ struct Demo {
 }
 
 /// Installs what is missing, runs the demo with a real registry and builder, and pulls its products with skopeo.
-pub(crate) fn run() -> Result<()> {
+///
+/// # Errors
+/// What could not be installed, started, or did not hold.
+pub fn run() -> Result<()> {
     shell::install(&[("docker-registry", "docker-registry"), ("buildah", "buildah"), ("skopeo", "skopeo")])?;
     shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost"])?;
     let folder = tempfile::tempdir()?;

@@ -1,13 +1,8 @@
 //! The project's own tasks: `cargo xtask ci`, `tidy`, `e2e`, `bench`, `replays`.
 
-mod bench;
-mod ci;
-mod e2e;
-mod replays;
-mod shell;
-mod tidy;
-
 use std::process::ExitCode;
+
+use xtask::{bench, ci, e2e, replays, tidy};
 
 #[expect(clippy::print_stderr, reason = "a task talks to the developer who started it")]
 fn main() -> ExitCode {

@@ -37,7 +37,10 @@ const REPLAYS: [Replay; 7] = [
 ];
 
 /// Replays all of them against the release binary; without the recordings there is nothing to do, and it says so.
-pub(crate) fn run() -> Result<()> {
+///
+/// # Errors
+/// The replays below their share.
+pub fn run() -> Result<()> {
     let tools = shell::root().join("../shared/tools");
     if !tools.is_dir() {
         shell::say("no recordings beside the project: replays left out");

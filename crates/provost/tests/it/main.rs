@@ -19,3 +19,5 @@ mod readme;
 mod registry;
 mod registry_kill;
 mod run;
+mod signatures;
+mod tidy;
