@@ -8,7 +8,9 @@
 mod root;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -16,6 +18,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::unistd::{getegid, geteuid};
@@ -106,17 +109,36 @@ impl StepError {
 ///
 /// `inside` says whether this is the second process. An error is also written beside `file`, where the runner finds it.
 pub fn enter_step(file: &Path, inside: bool) -> Result<u8, StepError> {
+    // Opened first, because the folders of the run are out of sight once the step's root is laid out.
+    let heard =
+        File::options().append(true).create(true).custom_flags(PLAIN_FILE.bits()).open(error_file(file));
     let ended = enter(file, inside);
-    if let Err(error) = &ended {
+    if let (Err(error), Ok(mut heard)) = (&ended, heard) {
         // Nobody else would hear of it: the step's own output is the step's.
-        let _ = std::fs::write(error_file(file), error.to_string());
+        let _ = heard.write_all(error.to_string().as_bytes());
     }
     ended
 }
 
+/// Neither a link is followed nor a pipe waited for, where a step might have put one.
+const PLAIN_FILE: OFlag = OFlag::O_NOFOLLOW.union(OFlag::O_NONBLOCK);
+
 /// Where [`enter_step`] leaves its error.
-pub(crate) fn error_file(file: &Path) -> PathBuf {
+fn error_file(file: &Path) -> PathBuf {
     file.with_extension("error")
+}
+
+/// Why the process inside gave up, if it did.
+pub(crate) fn told(file: &Path) -> Option<String> {
+    /// The most of an error's text that is passed on.
+    const MAX_ERROR: u64 = 4096;
+    let heard = File::options().read(true).custom_flags(PLAIN_FILE.bits()).open(error_file(file)).ok()?;
+    if !heard.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = Vec::new();
+    heard.take(MAX_ERROR).read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned()).filter(|text| !text.is_empty())
 }
 
 fn enter(file: &Path, inside: bool) -> Result<u8, StepError> {
@@ -224,7 +246,7 @@ pub(crate) fn probe(program: &Path) -> bool {
             .stdout(silent())
             .stderr(silent())
             .status()?;
-        Ok(status.success() && !error_file(&file).exists())
+        Ok(status.success() && told(&file).is_none())
     };
     attempt().unwrap_or(false)
 }

@@ -59,6 +59,11 @@ impl<'r> Machine<'r> {
         self.request.source.uid()
     }
 
+    /// The folder of the whole run, with those of all its tasks.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
     /// A fresh folder; the number keeps names apart, whatever is in `--dir` already.
     pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf, RunError> {
         loop {
@@ -117,6 +122,7 @@ impl Layout {
         let base = machine.fresh("task")?;
         for name in [
             "root",
+            "nothing",
             "volumes",
             "workspace",
             "tekton",
@@ -153,6 +159,11 @@ impl Layout {
     /// The empty folder on which the root of step `index` is mounted.
     pub(crate) fn root(&self) -> PathBuf {
         self.base.join("root")
+    }
+
+    /// The empty folder that steps see in the place of the whole run's.
+    pub(crate) fn nothing(&self) -> PathBuf {
+        self.base.join("nothing")
     }
 
     /// The file that says what step `index` runs.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::{OFlag, openat};
@@ -27,7 +28,7 @@ use crate::beneath::open_folder;
 use crate::object::{
     Condition, ParamValue, RunResult, Step, StepState, TaskRunStatus, TaskSpec, Terminated, Time,
 };
-use crate::step::{FolderMount, StepError, error_file};
+use crate::step::{FolderMount, StepError, told};
 
 /// Everything the steps of one TaskRun share.
 struct Stage<'o, 'r> {
@@ -208,7 +209,7 @@ impl Stage<'_, '_> {
         let bytes = serde_json::to_vec(&inside).map_err(|error| {
             RunError::invalid(&object, "the run's folder", "a path in UTF-8", &error.to_string())
         })?;
-        fs::write(&file, bytes).map_err(|error| RunError::io("writing", &file, &error))?;
+        write_spec(&file, &bytes).map_err(|error| RunError::io("writing", &file, &error))?;
 
         let started = self.machine.now();
         let deadline = earlier(own_limit, self.deadline);
@@ -330,14 +331,9 @@ fn whole(value: &ParamValue) -> ParamValue {
     }
 }
 
-/// Why the process inside gave up, if it did.
-fn told(file: &Path) -> Option<String> {
-    use std::io::Read;
-    /// The most of an error's text that is passed on.
-    const MAX_ERROR: u64 = 4096;
-    let mut text = Vec::new();
-    fs::File::open(error_file(file)).ok()?.take(MAX_ERROR).read_to_end(&mut text).ok()?;
-    Some(String::from_utf8_lossy(&text).into_owned())
+/// Writes what a step runs; nobody else may read its variables, and nothing that stands there already is written into.
+fn write_spec(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(bytes)
 }
 
 /// Leaves a step's exit code where later steps look for it; a step that took the file away only harms itself.

@@ -22,6 +22,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.push(Trial::test("a local Secret has Kubernetes' limit", secret_limit));
     trials.push(Trial::test("what leaves its group ends with the namespace", escaped));
     trials.push(Trial::test("the machine's root is left alone", root_left_alone));
+    trials.push(Trial::test("a task cannot reach the folders of another", other_task));
+    trials.push(Trial::test("a step cannot change the commands of the next", commands_kept));
+    trials.push(Trial::test("a step that cannot be entered says why", not_entered));
+    trials.push(Trial::test("what a step leaves where its error would be is not waited for", planted_error));
+    trials.push(Trial::test("nobody else reads what a step is told", told_in_private));
     trials
 }
 
@@ -201,5 +206,77 @@ fn root_left_alone() -> Result<(), Failed> {
     )?;
     assert!(finished.succeeded(), "{:?}", finished.condition());
     assert_eq!(entries(), before);
+    Ok(())
+}
+
+const TWO_TASKS: &str = r#"
+apiVersion: tekton.dev/v1
+kind: PipelineRun
+metadata: {name: r}
+spec:
+  pipelineSpec:
+    tasks:
+    - name: good
+      taskSpec:
+        results: [{name: made}]
+        steps:
+        - name: s
+          script: printf good > $(results.made.path)
+    - name: bad
+      runAfter: [good]
+      taskSpec:
+        results: [{name: seen}]
+        steps:
+        - name: s
+          script: |
+            for file in FOLDER/*/tekton/results/made; do printf bad > "$file" || true; done
+            ls FOLDER | wc -l | tr -d ' \n' > $(results.seen.path)
+"#;
+
+fn other_task() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let text = TWO_TASKS.replace("FOLDER", folder.path().to_str().unwrap());
+    let mut request = request(read_documents("r.yaml", text.as_bytes())?, Isolation::WherePossible);
+    request.folder = Some(folder.path().to_owned());
+    let finished = block_on(run::run(request, &()))?;
+    let made = fs::read_to_string(folder.path().join("000-task/tekton/results/made"))?;
+    assert_eq!(made, "good");
+    assert_eq!(finished.task_runs[1].status.results[0].value.as_str(), Some("0"));
+    Ok(())
+}
+
+fn commands_kept() -> Result<(), Failed> {
+    let script = "rm /tekton/bin/provost 2>/dev/null || printf kept > $(results.r.path)";
+    let finished = run_script(script, Isolation::WherePossible)?;
+    assert_eq!(finished.task_runs[0].status.results[0].value.as_str(), Some("kept"));
+    Ok(())
+}
+
+fn not_entered() -> Result<(), Failed> {
+    let text = task_run("true").replace("- name: s\n", "- name: s\n      workingDir: /dev/null/x\n");
+    let documents = read_documents("t.yaml", text.as_bytes())?;
+    let error = block_on(run::run(request(documents, Isolation::WherePossible), &())).unwrap_err();
+    assert!(error.to_string().contains("entering the working folder /dev/null/x"), "{error}");
+    Ok(())
+}
+
+fn planted_error() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let task = folder.path().join("000-task");
+    let script = format!("mkfifo {0}/step-0.pipe\nmv {0}/step-0.pipe {0}/step-0.error", task.display());
+    let mut request = request(read_documents("t.yaml", task_run(&script).as_bytes())?, Isolation::Off);
+    request.folder = Some(folder.path().to_owned());
+    assert!(block_on(run::run(request, &()))?.succeeded());
+    Ok(())
+}
+
+fn told_in_private() -> Result<(), Failed> {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir()?;
+    let mut request = request(read_documents("t.yaml", task_run("true").as_bytes())?, Isolation::Off);
+    request.folder = Some(folder.path().to_owned());
+    block_on(run::run(request, &()))?;
+    let mode = fs::metadata(folder.path().join("000-task/step-0.json"))?.permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
     Ok(())
 }

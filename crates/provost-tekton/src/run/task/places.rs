@@ -1,7 +1,7 @@
 //! Where the workspaces and volumes of a TaskRun lie, and where its steps see them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::data::{DataKind, DataSource};
 use super::super::error::{Halt, RunError};
@@ -104,13 +104,26 @@ pub(super) fn shared_mounts(
     if !machine.isolated {
         return Vec::new();
     }
-    let whole = |folder: PathBuf, at: &str| FolderMount {
+    let whole = |folder: PathBuf, at: &Path| FolderMount {
         folder,
         beneath: PathBuf::new(),
-        at: PathBuf::from(at),
+        at: at.to_owned(),
         read_only: false,
     };
-    let mut mounts = vec![whole(layout.workspace(), "/workspace"), whole(layout.tekton(), "/tekton")];
+    let (workspace, tekton) = (Path::new("/workspace"), Path::new("/tekton"));
+    let mut mounts = vec![whole(layout.workspace(), workspace), whole(layout.tekton(), tekton)];
+    // As Tekton mounts it: no step changes the commands of the next.
+    mounts.push(FolderMount {
+        folder: layout.tekton(),
+        beneath: PathBuf::from("bin"),
+        at: tekton.join("bin"),
+        read_only: true,
+    });
+    // What other tasks work on, and what they will be found to have made, is none of this one's business.
+    let run = machine.base();
+    if run.parent().is_some() && !run.starts_with(workspace) && !run.starts_with(tekton) {
+        mounts.push(whole(layout.nothing(), run));
+    }
     for workspace in &view.workspaces {
         let (Some(place), Some(path)) = (places.get(&workspace.name), paths.workspaces.get(&workspace.name))
         else {
