@@ -122,7 +122,7 @@ static PACKAGES: &[Package] = &[
     Package { path: "net", builtins: net::BUILTINS, constants: &[] },
     Package { path: "encoding/json", builtins: encoding::JSON, constants: &[] },
     Package { path: "encoding/yaml", builtins: &[], constants: &[] },
-    Package { path: "encoding/base64", builtins: &[], constants: &[] },
+    Package { path: "encoding/base64", builtins: encoding::BASE64, constants: &[] },
     Package { path: "encoding/hex", builtins: &[], constants: &[] },
     Package { path: "encoding/csv", builtins: &[], constants: &[] },
     Package { path: "encoding/toml", builtins: &[], constants: &[] },

@@ -36,6 +36,18 @@ pub(super) static BUILTINS: &[Builtin] = &[
         items.sort_by(|a, b| order(a, b).unwrap_or(std::cmp::Ordering::Equal));
         context.new_list(items)
     }),
+    Builtin::function("list.Repeat", &[L, I], |context, a| {
+        let items = elements(context, a, 0)?;
+        let times = usize::try_from(count(a, 1)).unwrap_or(0);
+        context.spend(items.len().saturating_mul(times))?;
+        context.new_list(items.iter().cycle().take(items.len() * times).cloned().collect())
+    }),
+    Builtin::function("list.Reverse", &[L], |context, a| {
+        let mut items = elements(context, a, 0)?;
+        items.reverse();
+        context.new_list(items)
+    }),
+    Builtin::function("list.Range", &[Kinds::NUMBER, Kinds::NUMBER, Kinds::NUMBER], range),
     Builtin::function("list.Min", &[L], |context, a| extreme(context, a, std::cmp::Ordering::Less, "Min")),
     Builtin::function("list.Max", &[L], |context, a| extreme(context, a, std::cmp::Ordering::Greater, "Max")),
     Builtin::function("list.Sum", &[L], sum),
@@ -121,6 +133,29 @@ fn extreme(context: &mut Context<'_>, arguments: &[Value], wins: std::cmp::Order
         Some(value @ Value::Number(_)) => Ok(value),
         Some(_) => remark(context, format!("list.{name} needs a list of numbers")),
         None => super::complain(context, &format!("list.{name}"), "empty list"),
+    }
+}
+
+/// Numbers from a start up or down to a limit, which is not among them.
+fn range(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
+    let [Value::Number(start), Value::Number(limit), Value::Number(step)] = arguments else {
+        return remark(context, "list.Range needs numbers");
+    };
+    if step.decimal.is_zero() {
+        return super::complain(context, "list.Range", "step must be non zero");
+    }
+    let down = step.decimal.is_negative();
+    let mut next = crate::number::Number::clone(start);
+    next.float |= step.float;
+    let mut values = Vec::new();
+    loop {
+        context.spend(1)?;
+        let order = next.decimal.compare(&limit.decimal);
+        if (down && order.is_le()) || (!down && order.is_ge()) {
+            return context.new_list(values);
+        }
+        values.push(Value::Number(next.clone().into()));
+        next.decimal = next.decimal.add(&step.decimal);
     }
 }
 

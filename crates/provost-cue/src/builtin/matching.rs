@@ -26,9 +26,15 @@ fn data_of(context: &mut Context<'_>, value: &Value) -> Eval<Conjunct> {
 /// A vertex of the plain values of another.
 fn strip(context: &mut Context<'_>, vertex: VertexId) -> Eval<VertexId> {
     context.enter()?;
+    let plain = plain_value(context, vertex);
+    context.leave();
+    context.vertex_for(&plain?)
+}
+
+fn plain_value(context: &mut Context<'_>, vertex: VertexId) -> Eval {
     let vertex = context.default_arm(vertex)?;
     let value = context.value_now(vertex);
-    let plain = match value {
+    Ok(match value {
         Value::Vertex(_) if !context.is_concrete(&value) => Value::Type(context.kinds_of(&value)),
         Value::Vertex(_) => {
             let is_list = context.known(vertex).is_some_and(|node| node.list.is_some());
@@ -52,9 +58,7 @@ fn strip(context: &mut Context<'_>, vertex: VertexId) -> Eval<VertexId> {
             }
         }
         scalar => scalar,
-    };
-    context.leave();
-    context.vertex_for(&plain)
+    })
 }
 
 /// The error of a value held against a schema.
