@@ -2,6 +2,7 @@
 
 mod progress;
 mod signing;
+mod strays;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -39,7 +40,7 @@ pub(crate) struct Args {
     /// A local folder or file in place of a ConfigMap.
     #[arg(long, value_name = "NAME=PATH")]
     config_map: Vec<String>,
-    /// Where the run's folders are made and left; a temporary folder that vanishes otherwise.
+    /// Where the run's folders are made and left, out of sight of its steps; a temporary folder that vanishes otherwise.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
     /// Where the finished runs are written, instead of standard output.
@@ -62,7 +63,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let signing = args.signing.prepare(face)?;
     let request = request(&args, face)?;
-    let mut finished = carry_out(request, face).await?;
+    strays::adopt()?;
+    let carried_out = carry_out(request, face).await;
+    strays::end().await?;
+    let mut finished = carried_out?;
     // Every process of the run has ended by here, so only now may a key be opened (security rule 34).
     let signed = match &signing {
         Some(signing) => signing.sign(&mut finished, face).await,

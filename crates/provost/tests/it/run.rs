@@ -174,3 +174,27 @@ fn an_interrupt_ends_the_steps() {
     // The step's output ends with it, so this ends only when it has.
     lines.for_each(drop);
 }
+
+#[test]
+fn a_step_that_leaves_its_group_is_ended_with_the_run_also_without_namespaces() {
+    let context = Context::new();
+    let task = r#"
+apiVersion: tekton.dev/v1
+kind: TaskRun
+metadata: {name: away}
+spec:
+  taskSpec:
+    steps:
+    - name: away
+      image: busybox
+      script: |
+        setsid sh -c 'echo $$ > "$0"; exec sleep 600' "$PWD/stray" >/dev/null 2>&1 &
+        while ! test -s stray; do :; done
+"#;
+    context.write("task.yaml", task);
+    let told = context.run(&["run", "-f", "task.yaml", "--no-isolation", "--dir", "ran"]);
+    assert_eq!(told.exit, 0, "{told:?}");
+    let stray = std::fs::read_to_string(context.folder().join("ran/000-task/workspace/stray")).unwrap();
+    let process = std::path::PathBuf::from("/proc").join(stray.trim());
+    assert!(!stray.trim().is_empty() && !process.exists(), "process {stray} is still there");
+}
