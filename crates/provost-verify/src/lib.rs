@@ -7,6 +7,7 @@
 //!
 //! Verdicts are data. The sentences cosign and Kyverno print are made from them in [`dialect`].
 
+pub mod blob;
 pub mod bundle;
 pub mod check;
 pub mod dialect;
@@ -20,4 +21,7 @@ pub use check::{TrustedKey, check_attestation};
 pub use find::{Candidate, FindRequest, Formats, Source, each_attestation, find_attestations};
 pub use reason::{Reason, Unchecked, Verdict};
 pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations};
-pub use signature::{SignatureCandidate, VerifiedSignature, check_signature, find_signatures};
+pub use signature::{
+    SignatureCandidate, VerifiedBundle, VerifiedSignature, check_signature, check_signature_bundle,
+    check_signed_payload, find_signatures,
+};

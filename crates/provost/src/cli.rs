@@ -24,10 +24,24 @@ enum Command {
     GenerateKeyPair(command::generate_key_pair::Args),
     /// Print the public key of a key pair.
     PublicKey(command::public_key::Args),
+    /// Sign an image with a key.
+    Sign(command::sign::Args),
+    /// Verify the signatures of an image.
+    Verify(command::verify::Args),
     /// Attest an image: sign a statement about it and store it beside it.
     Attest(command::attest::Args),
     /// Verify the attestations of an image, and judge them by policies.
     VerifyAttestation(command::verify_attestation::Args),
+    /// Sign a file with a key.
+    SignBlob(command::sign_blob::Args),
+    /// Verify the signature of a file.
+    VerifyBlob(command::verify_blob::Args),
+    /// Show what lies beside an image.
+    Tree(command::tree::Args),
+    /// Download the signatures or attestations of an image.
+    Download(command::download::Args),
+    /// Print where signatures and attestations lie by the tag scheme.
+    Triangulate(command::triangulate::Args),
     /// Run Tekton pipelines and tasks on this machine.
     Run(command::run::Args),
     /// Print the provenance Tekton Chains would sign for a finished run.
@@ -68,8 +82,15 @@ async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
         Command::Demo(args) => command::demo::run(args, face).await,
         Command::GenerateKeyPair(args) => command::generate_key_pair::run(args, face).await,
         Command::PublicKey(args) => command::public_key::run(args, face).await,
+        Command::Sign(args) => command::sign::run(args, face).await,
+        Command::Verify(args) => command::verify::run(args, face).await,
         Command::Attest(args) => command::attest::run(args, face).await,
         Command::VerifyAttestation(args) => command::verify_attestation::run(args, face).await,
+        Command::SignBlob(args) => command::sign_blob::run(args, face).await,
+        Command::VerifyBlob(args) => command::verify_blob::run(&args, face),
+        Command::Tree(args) => command::tree::run(args, face).await,
+        Command::Download(args) => command::download::run(args, face).await,
+        Command::Triangulate(args) => command::triangulate::run(args, face).await,
         Command::Run(args) => command::run::run(args, face).await,
         Command::Provenance(args) => command::provenance::run(args, face).await,
         Command::Image(args) => command::image::run(args, face).await,

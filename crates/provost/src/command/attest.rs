@@ -15,6 +15,7 @@ use provost_statement::predicate_type;
 use provost_verify::dialect::go_text;
 use provost_verify::find::{ENVELOPE_LAYER, SIGNATURE_ANNOTATION, scheme_tag};
 
+use super::signer::SignerFlags;
 use super::verify_attestation::{attachment_limit, attestation_repository};
 use crate::face::Face;
 use crate::failure::Failure;
@@ -24,27 +25,14 @@ use crate::{go_os, key_reference};
 /// Sign a statement about images and store it beside them.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The private key: a file, or env://VARIABLE.
-    #[arg(long, env = "COSIGN_KEY", value_name = "KEY")]
-    key: Option<String>,
+    #[command(flatten)]
+    signer: SignerFlags,
     /// The predicate: a file, or - for standard input.
     #[arg(long, env = "COSIGN_PREDICATE", value_name = "FILE")]
     predicate: Option<String>,
     /// The predicate type: custom, slsaprovenance, slsaprovenance02, slsaprovenance1, spdxjson, cyclonedx, openvex, or a URI.
     #[arg(long = "type", env = "COSIGN_TYPE", default_value = "custom", value_name = "TYPE")]
     predicate_type: String,
-    /// Upload to a transparency log; only false is possible in this version.
-    #[arg(long, env = "COSIGN_TLOG_UPLOAD", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
-    tlog_upload: bool,
-    /// Store as a Sigstore bundle; only false is possible in this version.
-    #[arg(long, env = "COSIGN_NEW_BUNDLE_FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    new_bundle_format: Option<bool>,
-    /// Take the services from a signing configuration; only false is possible in this version.
-    #[arg(long, env = "COSIGN_USE_SIGNING_CONFIG", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    use_signing_config: Option<bool>,
-    /// Do not ask.
-    #[arg(short = 'y', long, env = "COSIGN_YES", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
-    yes: bool,
     #[command(flatten)]
     registry: RegistryFlags,
     /// The images.
@@ -57,19 +45,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     if args.images.is_empty() {
         return Err(Failure::new("requires at least 1 arg(s), only received 0"));
     }
-    if args.new_bundle_format == Some(true) || args.use_signing_config == Some(true) {
-        return Err(Failure::new(
-            "bundles and signing configurations are not supported by this version: leave out --new-bundle-format and --use-signing-config, or set them to false",
-        ));
-    }
-    if args.tlog_upload {
-        return Err(Failure::new(
-            "transparency logs are not supported by this version: give --tlog-upload=false (COSIGN_TLOG_UPLOAD=false)",
-        ));
-    }
-    let reference = args.key.as_deref().ok_or_else(|| {
-        Failure::new("--key is required: signing without a key is not supported by this version")
-    })?;
+    let reference = args.signer.reference()?;
     let file = args
         .predicate
         .as_deref()

@@ -8,6 +8,7 @@
 )]
 
 mod attest;
+mod blobs;
 mod context;
 mod demo;
 mod image_build;

@@ -1,0 +1,103 @@
+//! With what a signature is checked: the key flags of `verify` and `verify-blob`, and the flags refused beside them.
+
+use provost_keys::{Hash, HashChoice};
+use provost_verify::TrustedKey;
+
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::key_reference;
+
+/// The key, and what need not be looked for.
+#[derive(clap::Args, Debug)]
+pub(crate) struct VerifierFlags {
+    /// The public key: a file, or env://VARIABLE.
+    #[arg(long, env = "COSIGN_KEY", value_name = "KEY")]
+    key: Option<String>,
+    /// The hash signatures were made with, for keys that fit several.
+    #[arg(long, env = "COSIGN_SIGNATURE_DIGEST_ALGORITHM", value_name = "HASH")]
+    signature_digest_algorithm: Option<String>,
+    /// Do not look for a transparency log entry.
+    #[arg(long, env = "COSIGN_INSECURE_IGNORE_TLOG", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    insecure_ignore_tlog: bool,
+    /// The signature was made on private infrastructure, without a transparency log.
+    #[arg(long, env = "COSIGN_PRIVATE_INFRASTRUCTURE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    private_infrastructure: bool,
+    /// Accepted for old scripts: nothing is asked but the registry.
+    #[arg(long, env = "COSIGN_OFFLINE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide = true)]
+    offline: bool,
+    /// The identity a certificate must carry; certificates are not supported by this version.
+    #[arg(long, alias = "cert-identity", env = "COSIGN_CERTIFICATE_IDENTITY", value_name = "IDENTITY")]
+    certificate_identity: Option<String>,
+    /// The same as a regular expression.
+    #[arg(long, env = "COSIGN_CERTIFICATE_IDENTITY_REGEXP", value_name = "REGEXP")]
+    certificate_identity_regexp: Option<String>,
+    /// The issuer of that identity.
+    #[arg(long, alias = "cert-oidc-issuer", env = "COSIGN_CERTIFICATE_OIDC_ISSUER", value_name = "ISSUER")]
+    certificate_oidc_issuer: Option<String>,
+    /// The same as a regular expression.
+    #[arg(long, env = "COSIGN_CERTIFICATE_OIDC_ISSUER_REGEXP", value_name = "REGEXP")]
+    certificate_oidc_issuer_regexp: Option<String>,
+}
+
+impl VerifierFlags {
+    /// Warns, in cosign's words, where the log is left out without a stated reason.
+    pub(crate) fn warn(&self, about: &str, face: &Face) {
+        if self.insecure_ignore_tlog && !self.private_infrastructure {
+            face.say(format!("WARNING: Skipping tlog verification is an insecure practice that lacks transparency and auditability verification for the {about}."));
+        }
+    }
+
+    /// Whether neither a key nor an identity is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.key.is_none()
+            && self.certificate_identity.is_none()
+            && self.certificate_identity_regexp.is_none()
+    }
+
+    /// The key reference; without one, what cosign asks for first.
+    ///
+    /// # Errors
+    /// When there is no key, or an identity beside it: certificates cannot be checked yet.
+    pub(crate) fn reference(&self) -> Result<&str, Failure> {
+        let identity = self.certificate_identity.is_some() || self.certificate_identity_regexp.is_some();
+        let issuer = self.certificate_oidc_issuer.is_some() || self.certificate_oidc_issuer_regexp.is_some();
+        match self.key.as_deref().filter(|key| !key.is_empty()) {
+            Some(_) if identity => Err(Failure::new(
+                "exactly one of: key reference (--key) or certificate identity (--certificate-identity or --certificate-identity-regexp), must be provided. To determine which to use, inspect the bundle's 'verificationMaterial' field: if 'publicKey' is present, use key reference; if 'certificate' or 'x509CertificateChain' is present, use certificate identity",
+            )),
+            Some(key) => Ok(key),
+            None if !identity => Err(Failure::new(
+                "--certificate-identity or --certificate-identity-regexp is required for verification in keyless mode",
+            )),
+            None if !issuer => Err(Failure::new(
+                "--certificate-oidc-issuer or --certificate-oidc-issuer-regexp is required for verification in keyless mode",
+            )),
+            None => {
+                Err(Failure::new("signatures by certificates cannot be checked by this version: give --key"))
+            }
+        }
+    }
+
+    /// The key that is trusted, after asking that no log entry is wanted.
+    ///
+    /// # Errors
+    /// When there is no such key, the hash is none, or a log entry would have to be checked.
+    pub(crate) fn trusted(&self, face: &Face) -> Result<TrustedKey, Failure> {
+        let reference = self.reference()?;
+        let hash = match self.signature_digest_algorithm.as_deref() {
+            None => HashChoice::Usual,
+            Some(word) => HashChoice::Exactly(Hash::from_name(word).ok_or_else(|| {
+                Failure::new(format!(
+                    "unknown signature digest algorithm {word:?}: expected sha224, sha256, sha384 or sha512"
+                ))
+            })?),
+        };
+        let key = key_reference::public_key(reference, face)?;
+        if !self.insecure_ignore_tlog && !self.private_infrastructure {
+            return Err(Failure::new(
+                "transparency log entries cannot be checked by this version: give --private-infrastructure or --insecure-ignore-tlog to verify by the key alone",
+            ));
+        }
+        Ok(TrustedKey { key, hash })
+    }
+}
