@@ -94,10 +94,14 @@ impl Keychain {
     /// Adds the `.dockerconfigjson` of a Kubernetes Secret, of which only `auths` is read. `name` says in errors
     /// where the bytes came from.
     ///
-    /// # Errors
-    /// [`StoreError::Credentials`] when the bytes are no docker configuration.
-    pub fn and_secret(self, name: &str, bytes: &[u8]) -> Result<Self, StoreError> {
-        Ok(self.with(SecretAuths::read(name, bytes)?))
+    /// Bytes that are no docker configuration are an error for whoever needs a login, and for nobody else: the author of a
+    /// Pod names Secrets too, and what is wrong with them is the answer about that Pod's images (security.md 9).
+    #[must_use]
+    pub fn and_secret(self, name: &str, bytes: &[u8]) -> Self {
+        match SecretAuths::read(name, bytes) {
+            Ok(auths) => self.with(auths),
+            Err(error) => self.with(Unreadable(error)),
+        }
     }
 
     /// Adds another place.
@@ -125,6 +129,16 @@ impl Keychain {
             }
         }
         Ok(None)
+    }
+}
+
+/// A place that cannot be read.
+struct Unreadable(StoreError);
+
+#[async_trait]
+impl CredentialSource for Unreadable {
+    async fn find(&self, _: &Repository) -> Result<Option<Found>, StoreError> {
+        Err(self.0.clone())
     }
 }
 

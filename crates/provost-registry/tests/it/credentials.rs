@@ -17,7 +17,7 @@ fn auths(key: &str) -> String {
 }
 
 fn with_secret(text: &str) -> Remote {
-    let keychain = Keychain::anonymous().and_secret("namespace/secret", text.as_bytes()).unwrap();
+    let keychain = Keychain::anonymous().and_secret("namespace/secret", text.as_bytes());
     Remote::new(RemoteOptions { keychain, ..options() }).unwrap()
 }
 
@@ -78,4 +78,14 @@ async fn dockers_file_is_read_only_when_a_login_is_wanted() {
     std::fs::write(&file, auths(&registry.address)).unwrap();
     let remote = Remote::new(RemoteOptions { keychain: keychain(), ..options() }).unwrap();
     assert!(remote.manifest(&registry.repository(), &tag("v1")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_secret_that_is_none_is_an_error_only_where_a_login_is_needed() {
+    let guarded = basic().await;
+    let error = with_secret("{no").manifest(&guarded.repository(), &tag("v1")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Credentials { .. }), "{error:?}");
+    assert!(error.to_string().contains("namespace/secret"), "{error}");
+    let open = Scripted::start(|_| Reply::ok("{}")).await;
+    assert!(with_secret("{no").manifest(&open.repository(), &tag("v1")).await.is_ok());
 }

@@ -194,3 +194,35 @@ fn a_registry_that_is_away_denies() {
     let message = answer["mutate"]["status"]["message"].as_str().unwrap();
     assert!(message.contains("connection refused"), "{message}");
 }
+
+#[test]
+fn a_broken_pull_secret_opens_no_gate() {
+    let (context, registry, _) = attested();
+    context.write("app/hello", "unsigned\n");
+    let tag = format!("{}/demo/unsigned:v1", registry.address);
+    assert_eq!(context.run(&["image", "build", "--tag", &tag, "app"]).exit, 0);
+    let key = std::fs::read_to_string(context.folder().join("cosign.pub")).unwrap();
+    let laxest = policy(&key, BUILDER).replace(r#""failurePolicy":"Fail""#, r#""failurePolicy":"Ignore""#);
+    assert!(laxest.contains("Ignore"));
+    context.write("ignore.yaml", &laxest);
+    let secret = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "broken", "namespace": "policy"},
+        "data": {".dockerconfigjson": "e25v"},
+    });
+    context.write("objects.json", &secret.to_string());
+    let mut pod = pod(&tag);
+    pod["spec"]["imagePullSecrets"] = json!([{"name": "broken"}]);
+    context.write("pod.yaml", &pod.to_string());
+    let told = context.run(&[
+        "apply",
+        "ignore.yaml",
+        "--resource",
+        "pod.yaml",
+        "--objects",
+        "objects.json",
+        "--remove-color",
+    ]);
+    assert!(told.stdout.contains("pass: 0, fail: 1"), "{told:?}");
+}

@@ -55,7 +55,7 @@ impl Stores for Registries {
         }
         let mut keychain = Keychain::anonymous();
         for secret in &access.secrets {
-            keychain = keychain.and_secret(&secret.name, &secret.json).map_err(|e| e.to_string())?;
+            keychain = keychain.and_secret(&secret.name, &secret.json);
         }
         let options = RemoteOptions {
             allow_http: self.options.allow_http || access.allow_http,
