@@ -4,14 +4,12 @@ mod bounds;
 pub(crate) use bounds::order;
 mod structs;
 
-use std::rc::Rc;
-
 use crate::builtin;
 use crate::context::Context;
 use crate::data::{DataId, Node as DataNode};
 use crate::error::{Code, Reason};
 use crate::expr::{Expr, ExprId};
-use crate::fault::{Bottom, Done, Src};
+use crate::fault::{Abort, Bottom, Done, Src};
 use crate::kind::Kinds;
 use crate::value::{BoundOp, Validator, Value, same};
 use crate::vertex::{
@@ -57,21 +55,16 @@ impl Context<'_> {
                     self.vertex_mut(v).conjuncts.push(conjunct);
                     return self.expand(v);
                 }
-                self.late(v);
+                return self.late(v);
             }
         }
         Ok(())
     }
 
     /// A value that was already used as complete gets another conjunct: that must not pass unseen.
-    fn late(&mut self, v: VertexId) {
+    fn late<T>(&self, v: VertexId) -> Done<T> {
         let label = self.labels.shown(self.vertex(v).label);
-        let bottom = Bottom::new(v, Code::Eval, Reason::LateField { label }, None);
-        self.add_error(v, Rc::clone(&bottom));
-        let parent = self.vertex(v).parent;
-        if parent != NOWHERE {
-            self.add_error(parent, bottom);
-        }
+        Err(Box::new(Abort { reason: Reason::LateField { label }, at: self.vertex(v).parent, span: None }))
     }
 
     fn tell(&mut self, v: VertexId, conjunct: &Conjunct) -> Done {
@@ -80,8 +73,7 @@ impl Context<'_> {
             let split = self.known(receiver).is_some_and(|node| node.had_choices);
             let status = self.vertex(receiver).status;
             if status == Status::Final || (split && status == Status::Finalizing) {
-                self.late(receiver);
-                continue;
+                return self.late(receiver);
             }
             self.insert(receiver, &Conjunct { close, ..conjunct.clone() })?;
         }

@@ -32,8 +32,40 @@ impl Context<'_> {
     pub(crate) fn target(&mut self, id: ExprId, env: EnvId, force: bool) -> Eval<Target> {
         self.enter()?;
         let target = self.target_inside(id, env, force);
+        let target = match target {
+            Ok(Target::Vertex(vertex)) => self.decided(vertex, force).map(Target::Vertex),
+            target => target,
+        };
         self.leave();
         target
+    }
+
+    /// The same place once every disjunction above it is decided: an arm may say more about it.
+    fn decided(&mut self, v: VertexId, force: bool) -> Eval<VertexId> {
+        let mut labels = Vec::new();
+        let mut undecided = None;
+        let mut at = v;
+        while !self.vertex(at).detached && self.vertex(at).parent != NOWHERE {
+            labels.push(self.vertex(at).label);
+            at = self.vertex(at).parent;
+            let waits = |node: &crate::vertex::Node| !node.choices.is_empty();
+            if self.vertex(at).status < Status::Finalizing && self.known(at).is_some_and(waits) {
+                undecided = Some((at, labels.len()));
+            }
+        }
+        let Some((above, depth)) = undecided else { return Ok(v) };
+        if !force {
+            return Err(Stop::Blocked);
+        }
+        self.finalize(above)?;
+        let mut place = self.default_arm(above)?;
+        for label in labels.iter().take(depth).rev() {
+            match self.vertex(place).arcs.get(*label) {
+                Some(arc) => place = self.actual(arc),
+                None => return Ok(v),
+            }
+        }
+        Ok(place)
     }
 
     fn target_inside(&mut self, id: ExprId, env: EnvId, force: bool) -> Eval<Target> {
@@ -136,7 +168,7 @@ impl Context<'_> {
             self.open_data(base)?;
             if let Some(arc) = self.vertex(base).arcs.get(label) {
                 let undecided = self.known(base).is_some_and(|node| !node.choices.is_empty());
-                if !undecided || self.vertex(arc).arc == ArcType::Member {
+                if !undecided || self.vertex(base).status == Status::Finalizing {
                     self.present(arc, force)?;
                     return Ok(arc);
                 }
@@ -277,6 +309,7 @@ impl Context<'_> {
             let label = self.labels.shown(self.vertex(v).label);
             return self.stop(Code::Cycle, Reason::Cycle { label });
         }
+        self.force_ancestors(v)?;
         self.finalize(v)?;
         let v = self.actual(v);
         self.final_value(v, need)

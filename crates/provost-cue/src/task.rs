@@ -306,6 +306,26 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Forces what the vertices above one still wait for, unless they are being completed themselves.
+    pub(crate) fn force_ancestors(&mut self, v: VertexId) -> Done {
+        let mut above = Vec::new();
+        let mut at = v;
+        while !self.vertex(at).detached && self.vertex(at).parent != NOWHERE {
+            at = self.vertex(at).parent;
+            above.push(at);
+        }
+        for ancestor in above.into_iter().rev() {
+            let idle = |context: &Self| {
+                context.vertex(ancestor).status == Status::Open
+                    && context.known(ancestor).is_some_and(|node| !node.running)
+            };
+            while idle(self) && self.force_task(ancestor)? {
+                self.run_tasks(ancestor)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether nothing above a vertex can still add to it.
     pub(crate) fn ancestors_done(&self, v: VertexId) -> bool {
         let mut at = v;

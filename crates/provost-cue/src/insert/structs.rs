@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use crate::context::Context;
 use crate::data::DataId;
-use crate::error::{Code, Reason};
+use crate::error::Reason;
 use crate::expr::{Decl, ExprId};
-use crate::fault::{Bottom, Done, Src, Stop};
+use crate::fault::{Abort, Done, Src, Stop};
 use crate::kind::Kinds;
 use crate::label::Label;
 use crate::value::Value;
@@ -90,11 +90,11 @@ impl Context<'_> {
         if let Some(known) = self.vertex(v).arcs.get(label) {
             if arc < self.vertex(known).arc {
                 self.vertex_mut(known).arc = arc;
-                self.note_arrival(v, label, arc);
+                self.note_arrival(v, label, arc)?;
             }
             return self.add_conjunct(known, conjunct);
         }
-        self.note_arrival(v, label, arc);
+        self.note_arrival(v, label, arc)?;
         let new = self.add_vertex(v, label, arc)?;
         self.vertex_mut(v).arcs.push(label, new);
         self.add_conjunct(new, conjunct)?;
@@ -106,15 +106,16 @@ impl Context<'_> {
     }
 
     /// A field that comes after it was found missing, or after all fields were read, must not pass unseen.
-    fn note_arrival(&mut self, v: VertexId, label: Label, arc: ArcType) {
+    fn note_arrival(&self, v: VertexId, label: Label, arc: ArcType) -> Done {
         let late = arc == ArcType::Member
             && self
                 .known(v)
                 .is_some_and(|node| (node.frozen && label.is_regular()) || node.missed.contains(&label));
         if late {
             let reason = Reason::LateField { label: self.labels.shown(label) };
-            self.add_error(v, Bottom::new(v, Code::Eval, reason, None));
+            return Err(Box::new(Abort { reason, at: v, span: None }));
         }
+        Ok(())
     }
 
     /// Adds a pattern and applies it to the fields that are there.
