@@ -40,6 +40,8 @@ enum Command {
     Tree(command::tree::Args),
     /// Download the signatures or attestations of an image.
     Download(command::download::Args),
+    /// Attach a signature or attestation made elsewhere to an image.
+    Attach(command::attach::Args),
     /// Print where signatures and attestations lie by the tag scheme.
     Triangulate(command::triangulate::Args),
     /// Run Tekton pipelines and tasks on this machine.
@@ -90,6 +92,7 @@ async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
         Command::VerifyBlob(args) => command::verify_blob::run(&args, face),
         Command::Tree(args) => command::tree::run(args, face).await,
         Command::Download(args) => command::download::run(args, face).await,
+        Command::Attach(args) => command::attach::run(args, face).await,
         Command::Triangulate(args) => command::triangulate::run(args, face).await,
         Command::Run(args) => command::run::run(args, face).await,
         Command::Provenance(args) => command::provenance::run(args, face).await,

@@ -2,6 +2,7 @@
 
 pub(crate) mod annotations;
 pub(crate) mod apply;
+pub(crate) mod attach;
 pub(crate) mod attest;
 pub(crate) mod blob;
 pub(crate) mod cue;

@@ -2,7 +2,7 @@
 //!
 //! Follows cosign 3.1 (cosign.md §3.6), except that both storage formats are shown wherever either lies.
 
-mod line;
+pub(super) mod line;
 
 use provost_oci::{Digest, Reference, Selector};
 use provost_registry::Store;
@@ -136,7 +136,7 @@ fn failed(why: &Unchecked) -> Failure {
 }
 
 /// The one image of the command line.
-fn only(images: &[String]) -> Result<(&str, Reference), Failure> {
+pub(super) fn only(images: &[String]) -> Result<(&str, Reference), Failure> {
     match images {
         [text] => Ok((text, text.parse()?)),
         _ => Err(Failure::new(format!("accepts 1 arg(s), received {}", images.len()))),

@@ -1,4 +1,4 @@
-//! With what a signature is checked: the key flags of `verify` and `verify-blob`, and the flags refused beside them.
+//! With what a signature is checked: the key flags of the verifying commands, and the flags refused beside them.
 
 use provost_keys::{Hash, HashChoice};
 use provost_verify::TrustedKey;
@@ -78,11 +78,11 @@ impl VerifierFlags {
         }
     }
 
-    /// The key that is trusted, after asking that no log entry is wanted.
+    /// The key that is trusted, where no log entry is wanted; `words` stand before a failure to read it.
     ///
     /// # Errors
     /// When there is no such key, the hash is none, or a log entry would have to be checked.
-    pub(crate) fn trusted(&self, face: &Face) -> Result<TrustedKey, Failure> {
+    pub(crate) fn trusted(&self, words: &str, face: &Face) -> Result<TrustedKey, Failure> {
         let reference = self.reference()?;
         let hash = match self.signature_digest_algorithm.as_deref() {
             None => HashChoice::Usual,
@@ -92,7 +92,10 @@ impl VerifierFlags {
                 ))
             })?),
         };
-        let key = key_reference::public_key(reference, face)?;
+        let key = key_reference::public_key(reference, face).map_err(|failure| match words {
+            "" => failure,
+            words => failure.context(words),
+        })?;
         if !self.insecure_ignore_tlog && !self.private_infrastructure {
             return Err(Failure::new(
                 "transparency log entries cannot be checked by this version: give --private-infrastructure or --insecure-ignore-tlog to verify by the key alone",

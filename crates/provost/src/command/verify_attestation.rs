@@ -4,7 +4,6 @@
 
 mod judge;
 
-use provost_keys::{Hash, HashChoice};
 use provost_oci::{Reference, Repository, Selector};
 use provost_registry::Store;
 use provost_statement::predicate_type;
@@ -12,17 +11,16 @@ use provost_verify::dialect::cosign;
 use provost_verify::find::MAX_LAYER_BYTES;
 use provost_verify::{FindRequest, Formats, TrustedKey, Unchecked, Verified, verify_attestations};
 
+use super::verifier::VerifierFlags;
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::key_reference;
 use crate::registry_flags::RegistryFlags;
 
 /// Verify the attestations of images, and judge them by CUE and Rego policies.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The public key: a file, or env://VARIABLE.
-    #[arg(long, env = "COSIGN_KEY", value_name = "KEY")]
-    key: Option<String>,
+    #[command(flatten)]
+    verifier: VerifierFlags,
     /// The predicate type: custom, slsaprovenance, slsaprovenance02, slsaprovenance1, link, spdx, spdxjson, cyclonedx, vuln, openvex, or a URI.
     #[arg(long = "type", env = "COSIGN_TYPE", default_value = "custom", value_name = "TYPE")]
     predicate_type: String,
@@ -32,15 +30,6 @@ pub(crate) struct Args {
     /// Compare the statement's subjects with the image.
     #[arg(long, env = "COSIGN_CHECK_CLAIMS", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
     check_claims: bool,
-    /// Do not look for a transparency log entry.
-    #[arg(long, env = "COSIGN_INSECURE_IGNORE_TLOG", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
-    insecure_ignore_tlog: bool,
-    /// The image was signed on private infrastructure, without a transparency log.
-    #[arg(long, env = "COSIGN_PRIVATE_INFRASTRUCTURE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
-    private_infrastructure: bool,
-    /// The hash signatures were made with, for keys that fit several.
-    #[arg(long, env = "COSIGN_SIGNATURE_DIGEST_ALGORITHM", value_name = "HASH")]
-    signature_digest_algorithm: Option<String>,
     /// Whether a field that a CUE policy names and the attestation lacks refuses it, or may be filled by the policy as in cosign: refuse, allow.
     #[arg(long, default_value = "refuse", value_name = "refuse|allow")]
     cue_absent: String,
@@ -65,25 +54,14 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     if args.max_workers == 0 {
         return Err(Failure::new("please set the --max-worker flag to a value that is greater than 0"));
     }
-    if args.insecure_ignore_tlog && !args.private_infrastructure {
-        face.say("WARNING: Skipping tlog verification is an insecure practice that lacks transparency and auditability verification for the attestation.");
-    }
+    args.verifier.warn("attestation", face);
     // cosign's verify-attestation has the flag and never looks at it.
     let _ = &args.output;
-    let Some(key) = &args.key else {
-        return Err(Failure::new(
-            "--certificate-identity or --certificate-identity-regexp is required for verification in keyless mode",
-        ));
-    };
+    args.verifier.reference()?;
     let policies = judge::Policies::new(&args.policy, &args.cue_absent)?;
     // A bad name is refused before a key is opened or a registry asked, as the reference is parsed first.
     let images = args.images.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let trusted = trusted_key(&args, key, face)?;
-    if !args.insecure_ignore_tlog && !args.private_infrastructure {
-        return Err(Failure::new(
-            "transparency log entries cannot be checked by this version: give --private-infrastructure or --insecure-ignore-tlog to verify by the key alone",
-        ));
-    }
+    let trusted = args.verifier.trusted("loading verifierfrom key opts", face)?;
     let store = args.registry.remote(face)?;
     for (text, image) in args.images.iter().zip(&images) {
         let found = attestations(&store, image, &trusted, &args, face).await?;
@@ -98,24 +76,6 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
 
 fn parse(text: &str) -> Result<Reference, Failure> {
     text.parse::<Reference>().map_err(|error| Failure::new(error.to_string()))
-}
-
-fn trusted_key(args: &Args, reference: &str, face: &Face) -> Result<TrustedKey, Failure> {
-    let hash = match args.signature_digest_algorithm.as_deref() {
-        None => HashChoice::Usual,
-        Some("sha224") => HashChoice::Exactly(Hash::Sha224),
-        Some("sha256") => HashChoice::Exactly(Hash::Sha256),
-        Some("sha384") => HashChoice::Exactly(Hash::Sha384),
-        Some("sha512") => HashChoice::Exactly(Hash::Sha512),
-        Some(other) => {
-            return Err(Failure::new(format!(
-                "unknown signature digest algorithm {other:?}: expected sha224, sha256, sha384 or sha512"
-            )));
-        }
-    };
-    let key =
-        key_reference::public_key(reference, face).map_err(|f| f.context("loading verifierfrom key opts"))?;
-    Ok(TrustedKey { key, hash })
 }
 
 /// The attestations of one image that count.

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, face: &Face) -> Result<(), Failure> {
         )));
     }
     let signature = signature(args)?;
-    let trusted = args.verifier.trusted(face)?;
+    let trusted = args.verifier.trusted("", face)?;
     let bytes = blob::read(name)?;
     trusted.key.verify(&bytes, &signature.bytes, trusted.hash).map_err(|error| {
         let words = cosign::payload_signature(&error);

@@ -245,3 +245,62 @@ fn what_lies_beside_an_image_is_shown() {
         "{line}"
     );
 }
+
+#[test]
+fn what_was_made_elsewhere_is_attached_and_verifies() {
+    let (context, registry, tag, image) = built();
+    // A signature made without the image's registry: the payload signed as a file.
+    let (repository, digest) = image.split_once('@').unwrap();
+    context.write(
+        "payload",
+        &format!(
+            r#"{{"critical":{{"identity":{{"docker-reference":"{repository}"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"cosign container image signature"}},"optional":null}}"#
+        ),
+    );
+    let signed = context.run(&["sign-blob", "--key", "cosign.key", "--output-signature", "s", "payload"]);
+    assert_eq!(signed.exit, 0, "{signed:?}");
+    for more in [&["--payload", "payload"][..], &[]] {
+        let attach = [&["attach", "signature", "--signature", "s"], more, &[tag.as_str()]].concat();
+        let told = context.run(&attach);
+        assert_eq!(told.shown(&[]), "exit 0\n--- stdout\n--- stderr\n");
+    }
+    let verified = verify(&context, &["-o", "text"], &image);
+    assert_eq!((verified.exit, verified.stdout.lines().count()), (0, 2), "{verified:?}");
+    // Two attestations taken from one image to another repository's copy of it.
+    context.write("p.json", "{}");
+    for _ in 0..2 {
+        let attest =
+            ["attest", "--key", "cosign.key", "--type", "slsaprovenance", "--predicate", "p.json", &image];
+        assert_eq!(context.run(&attest).exit, 0);
+    }
+    context.write("envelopes", &context.run(&["download", "attestation", &image]).stdout);
+    let copy = format!("{}/demo/copy@{digest}", registry.address);
+    let attached = context.run(&["attach", "attestation", "--attestation", "envelopes", &copy]);
+    assert_eq!(attached.shown(&[]), "exit 0\n--- stdout\n--- stderr\n");
+    let told = context.run(&["verify-attestation", "--key", "cosign.pub", "--type", "slsaprovenance", &copy]);
+    assert_eq!((told.exit, told.stdout.lines().count()), (0, 2), "{told:?}");
+}
+
+#[test]
+fn what_nobody_could_verify_is_not_attached() {
+    let (context, _registry, _, image) = built();
+    let kind = "application/vnd.in-toto+json";
+    let unsigned = format!(r#"{{"payloadType":"{kind}","payload":"e30=","signatures":[]}}"#);
+    let other = r#"{"payloadType":"text/plain","payload":"e30=","signatures":[{"sig":"YQ=="}]}"#;
+    let bundle = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}"#;
+    let cases = [
+        (unsigned.as_str(), "could not attach attestation without having signatures"),
+        (other, "invalid payloadType text/plain on envelope. Expected application/vnd.in-toto+json"),
+        (bundle, "attaching Sigstore bundles is not supported by this version"),
+        ("", "the file holds no attestation"),
+    ];
+    for (text, words) in cases {
+        context.write("file", text);
+        let told = context.run(&["attach", "attestation", "--attestation", "file", &image]);
+        let expected = format!("Error: file: {words}");
+        assert_eq!((told.exit, told.stderr.lines().next()), (1, Some(expected.as_str())), "{told:?}");
+    }
+    let told = context.run(&["attach", "signature", "--signature", "no base64", &image]);
+    assert_eq!(told.exit, 1, "{told:?}");
+    assert!(context.run(&["tree", &image]).stdout.contains("No Supply Chain Security Related Artifacts"));
+}

@@ -38,7 +38,7 @@ pub(super) fn signature(layer: &Descriptor, payload: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// When the bytes are no strict JSON.
-pub(super) fn envelope(bytes: &[u8]) -> Result<Vec<u8>, JsonError> {
+pub(in crate::command) fn envelope(bytes: &[u8]) -> Result<Vec<u8>, JsonError> {
     #[derive(Serialize)]
     struct Line<'a> {
         #[serde(rename = "payloadType")]
