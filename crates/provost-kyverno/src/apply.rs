@@ -5,14 +5,15 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::exception::Exception;
-use crate::judge::{World, judge};
+use crate::judge::{Judgement, World, judge};
 use crate::message;
 use crate::outcome::{PolicyOutcome, RuleOutcome, Status};
+use crate::policy::Policy;
 use crate::policy::load::Documents;
 use crate::policy::schema::Problem;
 use crate::policy::spec::Action;
 use crate::policy::validate::{Cause, Refusal};
-use crate::request::Request;
+use crate::request::{Operation, Request};
 
 /// How results are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,19 +91,47 @@ pub async fn apply(world: &World<'_>, documents: &Documents, objects: &[Value], 
         report.refuse(refusal);
     }
     for object in objects {
-        let mut request = Request::of_object(object);
-        for policy in &documents.policies {
-            let exceptions: &[Exception] = &documents.exceptions;
-            let judged = judge(world, std::slice::from_ref(policy), exceptions, &request).await;
-            report.notes.extend(judged.notes.iter().cloned());
+        let request = Request::of_object(object);
+        let judgements = in_turn(world, documents, request.clone(), |_, request| request).await;
+        for judged in judgements {
+            report.notes.extend(judged.notes);
             for outcome in &judged.policies {
                 report.take(outcome, &outcome.verified, &request, options);
                 report.take(outcome, &outcome.checked, &request, options);
             }
-            request = request.with_object(judged.object);
         }
     }
     report
+}
+
+/// Judges an object by one policy after the other; each sees it as the ones before it have patched it. `staged` says
+/// what a policy gets to see besides.
+pub(crate) async fn in_turn(
+    world: &World<'_>,
+    documents: &Documents,
+    mut request: Request,
+    staged: impl Fn(&Policy, Request) -> Request,
+) -> Vec<Judgement> {
+    let mut judgements = Vec::with_capacity(documents.policies.len());
+    let exceptions: &[Exception] = &documents.exceptions;
+    for policy in &documents.policies {
+        let seen = staged(policy, request.clone());
+        let judged = judge(world, std::slice::from_ref(policy), exceptions, &seen).await;
+        if seen.operation != Operation::Delete {
+            request = request.with_object(judged.object.clone());
+        }
+        judgements.push(judged);
+    }
+    judgements
+}
+
+/// A result as it counts: where a policy is not scored, or only audits and that is to warn, failing is a warning.
+pub(crate) fn counted(policy: &PolicyOutcome, outcome: &RuleOutcome, options: Options) -> Status {
+    let audited = options.audit_warn && outcome.action == Action::Audit;
+    match outcome.status {
+        Status::Fail if audited || !policy.scored => Status::Warn,
+        status => status,
+    }
 }
 
 impl Report {
@@ -134,10 +163,7 @@ impl Report {
         let mut audit = false;
         for outcome in outcomes {
             let audited = options.audit_warn && outcome.action == Action::Audit;
-            let status = match outcome.status {
-                Status::Fail if audited || !policy.scored => Status::Warn,
-                status => status,
-            };
+            let status = counted(policy, outcome, options);
             let count = match status {
                 Status::Pass => &mut self.counts.pass,
                 Status::Fail => &mut self.counts.fail,
@@ -235,7 +261,16 @@ impl Report {
 }
 
 /// Cells between upright lines, a line of dashes above, below the head and at the end.
-fn drawn(lines: &[Vec<String>]) -> String {
+pub(crate) fn drawn(lines: &[Vec<String>]) -> String {
+    /// The rows up to which Kyverno's table does not state their number.
+    const UNCOUNTED: usize = 10;
+    let mut lines = lines.to_vec();
+    let rows = lines.len().saturating_sub(1);
+    if let Some(title) = lines.first_mut().and_then(|head| head.first_mut())
+        && rows > UNCOUNTED
+    {
+        *title = format!("{title} ({rows})");
+    }
     let columns = lines.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|at| {

@@ -25,6 +25,8 @@ pub(crate) struct RuleContext<'a> {
     entries: Vec<(ContextEntry, bool)>,
     /// Where ConfigMaps lie that the policy names without a namespace.
     namespace: String,
+    /// Policy and rule, for what a test gives them.
+    owner: (String, String),
     size: usize,
 }
 
@@ -48,7 +50,8 @@ impl<'a> RuleContext<'a> {
             PolicyKind::Namespaced => policy.namespace.clone(),
         };
         let entries = rule.context.iter().map(|entry| (entry.clone(), false)).collect();
-        Self { world: *scope.world, roots, entries, namespace, size: 0 }
+        let owner = (policy.name.clone(), rule.name.clone());
+        Self { world: *scope.world, roots, entries, namespace, owner, size: 0 }
     }
 
     /// Loads the entries that these documents name, and those that they need in turn, in the rule's order.
@@ -84,6 +87,10 @@ impl<'a> RuleContext<'a> {
         let failed = |cause| Finding::Context { name: name.clone(), cause };
         if entry.variable.is_some() {
             return self.variable(entry).map_err(|error| failed(ContextCause::Expression(error)));
+        }
+        let (policy, rule) = &self.owner;
+        if let Some(given) = scope.request.given.to(policy, rule, name) {
+            return Ok((given.clone(), Origin::Foreign));
         }
         if let Some(place) = &entry.config_map {
             let SecretName { name, namespace } = self.place(place).map_err(failed)?;

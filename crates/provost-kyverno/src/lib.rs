@@ -3,7 +3,8 @@
 //! [`judge::judge`] is the one call in which policies meet an object. It talks to no cluster and opens no registry:
 //! it asks a [`cluster::Cluster`] and the [`stores::Stores`] it is given. What it finds are typed
 //! [`outcome::Finding`]s; Kyverno's sentences are made from them in [`message`], its denials in [`denial`], its
-//! patches in [`patch`], the answers of its two webhooks in [`review`] and the lines of its command in [`apply`].
+//! patches in [`patch`], the answers of its two webhooks in [`review`], the lines of its commands in
+//! [`apply`] and [`test_file`].
 
 pub mod apply;
 mod attestations;
@@ -25,6 +26,7 @@ pub mod review;
 pub mod rule;
 pub mod select;
 pub mod stores;
+pub mod test_file;
 pub mod yaml;
 
 pub use cluster::{Cluster, ClusterError, Objects};

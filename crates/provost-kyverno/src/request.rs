@@ -1,8 +1,13 @@
 //! What is judged: an object and the request that brings it.
 
+mod given;
+
 use serde_json::{Map, Value, json};
 
 use crate::cluster::User;
+
+pub use given::Given;
+pub(crate) use given::put;
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +85,8 @@ pub struct Request {
     pub user: Option<User>,
     /// The request as policies see it under `request`.
     pub view: Map<String, Value>,
+    /// What a test gives in place of the cluster; empty for real requests.
+    pub given: Given,
 }
 
 /// Why a line is no request.
@@ -160,6 +167,7 @@ impl Request {
             old_object: whole("oldObject"),
             user,
             view: request.clone(),
+            given: Given::default(),
         })
     }
 
@@ -191,6 +199,7 @@ impl Request {
             old_object: Value::Null,
             user: None,
             view: view.as_object().cloned().unwrap_or_default(),
+            given: Given::default(),
         }
     }
 
@@ -205,6 +214,22 @@ impl Request {
     pub fn object_name(&self) -> &str {
         let given = self.subject().pointer("/metadata/name").and_then(Value::as_str);
         given.filter(|name| !name.is_empty()).unwrap_or(&self.name)
+    }
+
+    /// The same request doing something else with its object: on UPDATE the object was the same before, on DELETE
+    /// it is only what was.
+    #[must_use]
+    pub fn with_operation(mut self, operation: Operation) -> Self {
+        let object = if self.object.is_null() { self.old_object.clone() } else { self.object.clone() };
+        let (new, old) = match operation {
+            Operation::Create | Operation::Connect => (object, Value::Null),
+            Operation::Update => (object.clone(), object),
+            Operation::Delete => (Value::Null, object),
+        };
+        self.view.insert("operation".to_owned(), json!(operation.name()));
+        self.view.insert("object".to_owned(), new.clone());
+        self.view.insert("oldObject".to_owned(), old.clone());
+        Self { operation, object: new, old_object: old, ..self }
     }
 
     /// The same request with another object, as the validating phase sees it.

@@ -54,6 +54,8 @@ enum Command {
     Registry(command::registry::Args),
     /// Judge resources by Kyverno policies.
     Apply(command::apply::Args),
+    /// Test Kyverno policies against the results expected of them.
+    Test(command::test::Args),
     /// Answer admission reviews by Kyverno policies, one JSON a line.
     Review(command::review::Args),
     /// Evaluate JMESPath as Kyverno does.
@@ -99,6 +101,7 @@ async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
         Command::Image(args) => command::image::run(args, face).await,
         Command::Registry(args) => command::registry::run(args, face).await,
         Command::Apply(args) => command::apply::run(args, face).await,
+        Command::Test(args) => command::test::run(args, face).await,
         Command::Review(args) => command::review::run(args, face).await,
         Command::Jp(args) => command::jp::run(args, face).await,
         Command::Cue(args) => command::cue::run(args, face).await,

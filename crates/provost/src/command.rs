@@ -20,6 +20,7 @@ pub(crate) mod sign;
 pub(crate) mod sign_blob;
 pub(crate) mod signer;
 pub(crate) mod step;
+pub(crate) mod test;
 pub(crate) mod tree;
 pub(crate) mod triangulate;
 pub(crate) mod verifier;

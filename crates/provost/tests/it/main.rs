@@ -15,6 +15,7 @@ mod image_build;
 mod jp;
 mod key_pairs;
 mod policies;
+mod policy_tests;
 mod provenance;
 mod readme;
 mod registry;
