@@ -57,7 +57,7 @@ impl<'a> Context<'a> {
             labels: Labels::above(Arc::clone(&program.labels)),
             limits: *limits,
             vertices: Vec::new(),
-            envs: vec![Env { up: NO_ENV, vertex: NOWHERE }],
+            envs: vec![Env { up: NO_ENV, vertex: NOWHERE, lets: NOWHERE }],
             scopes: vec![OPEN],
             links: vec![Link { up: 0, target: NOWHERE, reference: u32::MAX }],
             steps: 0,
@@ -184,12 +184,22 @@ impl<'a> Context<'a> {
 
     pub(crate) fn add_env(&mut self, up: EnvId, vertex: VertexId) -> Done<EnvId> {
         self.spend(1)?;
-        self.envs.push(Env { up, vertex });
+        self.envs.push(Env { up, vertex, lets: NOWHERE });
         Ok(EnvId((self.envs.len() - 1) as u32))
     }
 
     pub(crate) fn env(&self, id: EnvId) -> Env {
-        self.envs.get(id.0 as usize).copied().unwrap_or(Env { up: NO_ENV, vertex: NOWHERE })
+        self.envs.get(id.0 as usize).copied().unwrap_or(Env { up: NO_ENV, vertex: NOWHERE, lets: NOWHERE })
+    }
+
+    /// Gives an environment a place for let clauses.
+    pub(crate) fn add_lets(&mut self, env: EnvId, parent: VertexId) -> Done<VertexId> {
+        let lets = self.add_detached(Vec::new())?;
+        self.vertex_mut(lets).parent = parent;
+        if let Some(env) = self.envs.get_mut(env.0 as usize) {
+            env.lets = lets;
+        }
+        Ok(lets)
     }
 
     /// The environment some levels up.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::context::Context;
 use crate::fault::Done;
-use crate::vertex::{Env, EnvId, NO_ENV, Status, VertexId};
+use crate::vertex::{ArcType, Env, EnvId, NO_ENV, NOWHERE, Status, VertexId};
 
 /// A copy of a vertex and what was copied to what.
 pub(crate) struct Copied {
@@ -103,13 +103,19 @@ impl Context<'_> {
             return Ok(*moved);
         }
         self.enter()?;
-        let Env { up, vertex } = self.env(env);
+        let Env { up, vertex, lets } = self.env(env);
         let moved_up = self.move_env(up, known, map)?;
         let holder = match map.get(&vertex) {
             Some(copy) => *copy,
             None => self.move_holder(vertex, map)?,
         };
-        let moved = if moved_up == up && holder == vertex { env } else { self.add_env(moved_up, holder)? };
+        let mut moved = env;
+        if moved_up != up || holder != vertex {
+            moved = self.add_env(moved_up, holder)?;
+            if lets != NOWHERE {
+                self.move_lets(lets, (env, moved), holder)?;
+            }
+        }
         known.insert(env, moved);
         self.leave();
         Ok(moved)
@@ -127,5 +133,21 @@ impl Context<'_> {
             self.vertex_mut(copy).arcs.push(label, map.get(&arc).copied().unwrap_or(arc));
         }
         Ok(copy)
+    }
+
+    /// The let clauses of a struct that was copied, seen from the copy.
+    fn move_lets(&mut self, lets: VertexId, (from, to): (EnvId, EnvId), parent: VertexId) -> Done {
+        let copy = self.add_lets(to, parent)?;
+        let arcs: Vec<_> = self.vertex(lets).arcs.iter().collect();
+        for (label, arc) in arcs {
+            for mut conjunct in self.vertex(arc).conjuncts.clone() {
+                // A let clause stands in the environment it belongs to.
+                if conjunct.env == from {
+                    conjunct.env = to;
+                }
+                self.insert_arc(copy, label, ArcType::Member, conjunct)?;
+            }
+        }
+        Ok(())
     }
 }

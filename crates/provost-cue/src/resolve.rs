@@ -71,9 +71,13 @@ impl Context<'_> {
     fn target_inside(&mut self, id: ExprId, env: EnvId, force: bool) -> Eval<Target> {
         match self.program.expr(id) {
             Expr::Reference { up, label } => {
-                let base = self.env(self.env_up(env, *up)).vertex;
-                let found = self.vertex(self.actual(base)).arcs.get(*label);
-                match found.or_else(|| self.vertex(base).arcs.get(*label)) {
+                let level = self.env(self.env_up(env, *up));
+                let base = level.vertex;
+                let mut found = self.vertex(level.lets).arcs.get(*label);
+                for place in [self.actual(base), base] {
+                    found = found.or_else(|| self.vertex(place).arcs.get(*label));
+                }
+                match found {
                     Some(arc) => {
                         self.present(arc, force)?;
                         Ok(Target::Vertex(arc))

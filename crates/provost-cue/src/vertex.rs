@@ -45,6 +45,8 @@ pub(crate) enum ArcType {
 pub(crate) struct Env {
     pub(crate) up: EnvId,
     pub(crate) vertex: VertexId,
+    /// Holds the let clauses of this very struct: each time a body is inserted it has its own.
+    pub(crate) lets: VertexId,
 }
 
 /// What a conjunct carries for closedness and for finding values that contain themselves.

@@ -11,7 +11,9 @@ use crate::fault::{Abort, Done, Src, Stop};
 use crate::kind::Kinds;
 use crate::label::Label;
 use crate::value::Value;
-use crate::vertex::{ArcType, Close, Conjunct, Elem, EnvId, Matches, NO_ENV, OPEN, Pattern, VertexId, Work};
+use crate::vertex::{
+    ArcType, Close, Conjunct, Elem, EnvId, Matches, NO_ENV, NOWHERE, OPEN, Pattern, VertexId, Work,
+};
 
 impl Context<'_> {
     /// Inserts a struct; the body of a comprehension stays in the struct around it.
@@ -42,6 +44,7 @@ impl Context<'_> {
             self.node(v).is_struct = true;
         }
         let inner = close.field();
+        let mut lets = NOWHERE;
         for decl in decls {
             match decl {
                 Decl::Field { label, arc, value } => {
@@ -50,7 +53,10 @@ impl Context<'_> {
                 }
                 Decl::Let { label, value } => {
                     let conjunct = Self::conjunct(env, Elem::Expr(*value), inner);
-                    self.insert_arc(v, *label, ArcType::Member, conjunct)?;
+                    if lets == NOWHERE {
+                        lets = self.add_lets(env, v)?;
+                    }
+                    self.insert_arc(lets, *label, ArcType::Member, conjunct)?;
                 }
                 Decl::Dynamic { key, arc, value } => {
                     let work = Work::Dynamic { key: *key, arc: *arc, value: *value };
