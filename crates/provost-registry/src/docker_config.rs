@@ -302,7 +302,8 @@ fn best_entry(
             reason: format!("{file}: auths[{key:?}]: {reason}"),
         })?;
         if let Some(credential) = credential {
-            let clear_text = match named.with_tls {
+            // A pattern names no host and port, so what it holds stays behind TLS (security.md 24).
+            let clear_text = match named.with_tls || named.host.contains('*') {
                 true => ClearText::Never,
                 false => ClearText::Host(repository.registry().to_owned()),
             };

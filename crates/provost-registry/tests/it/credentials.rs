@@ -44,6 +44,15 @@ async fn an_entry_that_says_https_does_not_go_over_http() {
 }
 
 #[tokio::test]
+async fn an_entry_that_is_a_pattern_does_not_go_over_http() {
+    let registry = basic().await;
+    let remote = with_secret(&auths(&registry.address.replace("127.0.0.1", "127.0.*.1")));
+    let error = remote.manifest(&registry.repository(), &tag("v1")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    assert!(registry.seen().iter().all(|seen| seen.header("authorization").is_none()));
+}
+
+#[tokio::test]
 async fn an_entry_for_another_port_or_path_is_not_used() {
     let registry = basic().await;
     for key in [
