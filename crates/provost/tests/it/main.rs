@@ -10,6 +10,7 @@
 mod attest;
 mod blobs;
 mod context;
+mod cue;
 mod demo;
 mod image_build;
 mod jp;
