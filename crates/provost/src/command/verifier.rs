@@ -37,6 +37,66 @@ pub(crate) struct VerifierFlags {
     /// The same as a regular expression.
     #[arg(long, env = "COSIGN_CERTIFICATE_OIDC_ISSUER_REGEXP", value_name = "REGEXP")]
     certificate_oidc_issuer_regexp: Option<String>,
+    #[command(flatten)]
+    material: CertificateFlags,
+}
+
+/// What cosign checks certificates with; each is refused by name, so that none is thought to have been looked at.
+#[derive(clap::Args, Debug)]
+struct CertificateFlags {
+    /// The certificate, where it is not stored beside the signature.
+    #[arg(long, alias = "cert", env = "COSIGN_CERTIFICATE", value_name = "FILE", hide = true)]
+    certificate: Option<String>,
+    /// The authorities' certificates, from the issuing one to the root.
+    #[arg(long, alias = "cert-chain", env = "COSIGN_CERTIFICATE_CHAIN", value_name = "FILE", hide = true)]
+    certificate_chain: Option<String>,
+    /// The root certificates.
+    #[arg(long, env = "COSIGN_CA_ROOTS", value_name = "FILE", hide = true)]
+    ca_roots: Option<String>,
+    /// The certificates between roots and leaves.
+    #[arg(long, env = "COSIGN_CA_INTERMEDIATES", value_name = "FILE", hide = true)]
+    ca_intermediates: Option<String>,
+    /// The trusted root file.
+    #[arg(long, env = "COSIGN_TRUSTED_ROOT", value_name = "FILE", hide = true)]
+    trusted_root: Option<String>,
+    /// What started the GitHub workflow.
+    #[arg(long, env = "COSIGN_CERTIFICATE_GITHUB_WORKFLOW_TRIGGER", value_name = "EVENT", hide = true)]
+    certificate_github_workflow_trigger: Option<String>,
+    /// The commit of the GitHub workflow.
+    #[arg(long, env = "COSIGN_CERTIFICATE_GITHUB_WORKFLOW_SHA", value_name = "SHA", hide = true)]
+    certificate_github_workflow_sha: Option<String>,
+    /// The name of the GitHub workflow.
+    #[arg(long, env = "COSIGN_CERTIFICATE_GITHUB_WORKFLOW_NAME", value_name = "NAME", hide = true)]
+    certificate_github_workflow_name: Option<String>,
+    /// The repository of the GitHub workflow.
+    #[arg(long, env = "COSIGN_CERTIFICATE_GITHUB_WORKFLOW_REPOSITORY", value_name = "REPO", hide = true)]
+    certificate_github_workflow_repository: Option<String>,
+    /// The ref of the GitHub workflow.
+    #[arg(long, env = "COSIGN_CERTIFICATE_GITHUB_WORKFLOW_REF", value_name = "REF", hide = true)]
+    certificate_github_workflow_ref: Option<String>,
+    /// Do not ask for a certificate timestamp; keys have none, so it changes nothing with --key.
+    #[arg(long, env = "COSIGN_INSECURE_IGNORE_SCT", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide = true)]
+    insecure_ignore_sct: bool,
+}
+
+impl CertificateFlags {
+    /// The first of these flags that is given.
+    fn first(&self) -> Option<&'static str> {
+        let given = [
+            ("--certificate", &self.certificate),
+            ("--certificate-chain", &self.certificate_chain),
+            ("--ca-roots", &self.ca_roots),
+            ("--ca-intermediates", &self.ca_intermediates),
+            ("--trusted-root", &self.trusted_root),
+            ("--certificate-github-workflow-trigger", &self.certificate_github_workflow_trigger),
+            ("--certificate-github-workflow-sha", &self.certificate_github_workflow_sha),
+            ("--certificate-github-workflow-name", &self.certificate_github_workflow_name),
+            ("--certificate-github-workflow-repository", &self.certificate_github_workflow_repository),
+            ("--certificate-github-workflow-ref", &self.certificate_github_workflow_ref),
+        ];
+        let set = |value: &Option<String>| value.as_ref().is_some_and(|text| !text.is_empty());
+        given.into_iter().find(|(_, value)| set(value)).map(|(name, _)| name)
+    }
 }
 
 impl VerifierFlags {
@@ -59,13 +119,23 @@ impl VerifierFlags {
     /// # Errors
     /// When there is no key, or an identity beside it: certificates cannot be checked yet.
     pub(crate) fn reference(&self) -> Result<&str, Failure> {
+        if self.material.ca_roots.is_some() && self.material.certificate_chain.is_some() {
+            return Err(Failure::new(
+                "if any flags in the group [ca-roots certificate-chain] are set none of the others can be; [ca-roots certificate-chain] were all set",
+            ));
+        }
         let identity = self.certificate_identity.is_some() || self.certificate_identity_regexp.is_some();
         let issuer = self.certificate_oidc_issuer.is_some() || self.certificate_oidc_issuer_regexp.is_some();
         match self.key.as_deref().filter(|key| !key.is_empty()) {
             Some(_) if identity => Err(Failure::new(
                 "exactly one of: key reference (--key) or certificate identity (--certificate-identity or --certificate-identity-regexp), must be provided. To determine which to use, inspect the bundle's 'verificationMaterial' field: if 'publicKey' is present, use key reference; if 'certificate' or 'x509CertificateChain' is present, use certificate identity",
             )),
-            Some(key) => Ok(key),
+            Some(key) => match self.material.first() {
+                Some(flag) => Err(Failure::new(format!(
+                    "certificates cannot be checked by this version: leave out {flag} to verify by the key alone"
+                ))),
+                None => Ok(key),
+            },
             None if !identity => Err(Failure::new(
                 "--certificate-identity or --certificate-identity-regexp is required for verification in keyless mode",
             )),

@@ -124,6 +124,8 @@ fn what_cannot_be_checked_or_signed_yet_is_named() {
     assert!(first(keyless).contains("--certificate-identity or --certificate-identity-regexp is required"));
     let identity = ["verify", "--certificate-identity", "a@b", "--certificate-oidc-issuer", "c", &image];
     assert!(first(context.run(&identity)).contains("signatures by certificates cannot be checked"));
+    let roots = first(verify(&context, &["--ca-roots", "nosuch.pem"], &image));
+    assert!(roots.ends_with("leave out --ca-roots to verify by the key alone"), "{roots}");
     let log = context
         .command()
         .env_remove("COSIGN_PRIVATE_INFRASTRUCTURE")
