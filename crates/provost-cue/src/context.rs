@@ -19,6 +19,9 @@ use crate::vertex::{
     VertexId,
 };
 
+/// The name of the limit on levels that wait for each other.
+pub(crate) const LEVELS: &str = "levels of evaluation";
+
 /// A reference that was followed, and the ones before it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Link {
@@ -108,7 +111,7 @@ impl<'a> Context<'a> {
     /// Goes one level deeper; [`Self::leave`] comes back.
     pub(crate) fn enter(&mut self) -> Done {
         if self.depth >= self.limits.eval_depth {
-            return self.over("levels of evaluation", self.limits.eval_depth as u64);
+            return self.over(LEVELS, self.limits.eval_depth as u64);
         }
         self.depth += 1;
         self.spend(1)

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use crate::compile;
-use crate::context::Context;
+use crate::context::{Context, LEVELS};
 use crate::data::Data;
 use crate::error::{Code, CueError, CueErrors, Reason};
 use crate::expr::Program;
 use crate::fault::{Abort, Bottom, Done};
-use crate::limits::{Limits, STACK_BYTES};
+use crate::limits::{Limits, SHALLOW_DEPTH, STACK_BYTES};
 use crate::parser;
 use crate::print;
 use crate::source::Sources;
@@ -72,22 +72,35 @@ impl Policy {
     /// # Errors
     /// Why the document does not hold, or could not be judged: that is never a pass.
     pub fn check(&self, data: &Data, absent: Absent) -> Result<(), CueErrors> {
-        on_own_stack(|| {
-            let strict = absent == Absent::Refuse;
-            let mut context = Context::new(&self.program, Some(data), &self.limits, false);
-            evaluate(&mut context, Some(data))?;
-            if strict && self.program.disjunctions {
-                // Arms that need an absent field are dropped: what then remains must hold as well.
-                context = Context::new(&self.program, Some(data), &self.limits, true);
-                evaluate(&mut context, Some(data))?;
+        let shallow = Limits { eval_depth: self.limits.eval_depth.min(SHALLOW_DEPTH), ..self.limits };
+        match self.judge(data, absent, &shallow) {
+            Err(errors) if shallow != self.limits && is_too_deep(&errors) => {
+                on_own_stack(|| self.judge(data, absent, &self.limits))
             }
-            if strict {
-                let absent = context.absent();
-                finished(&context, absent)?;
-            }
-            Ok(())
-        })
+            judged => judged,
+        }
     }
+
+    fn judge(&self, data: &Data, absent: Absent, limits: &Limits) -> Result<(), CueErrors> {
+        let strict = absent == Absent::Refuse;
+        let mut context = Context::new(&self.program, Some(data), limits, false);
+        evaluate(&mut context, Some(data))?;
+        if strict && self.program.disjunctions {
+            // Arms that need an absent field are dropped: what then remains must hold as well.
+            context = Context::new(&self.program, Some(data), limits, true);
+            evaluate(&mut context, Some(data))?;
+        }
+        if strict {
+            let absent = context.absent();
+            finished(&context, absent)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an evaluation ended for want of levels.
+fn is_too_deep(errors: &CueErrors) -> bool {
+    errors.iter().any(|error| matches!(error.reason, Reason::Limit { what: LEVELS, .. }))
 }
 
 /// Runs work on a stack of its own, as deep as the limits on nesting and evaluation need.

@@ -164,6 +164,11 @@ fn what_lies_within_the_limits_is_judged() {
     let deep = "[".repeat(500) + "5" + &"]".repeat(500);
     let document = format!(r#"{{"predicate":{deep}}}"#);
     assert_eq!(end("predicate: _", &document, &usual), "pass");
+    // Deeper than what is tried on the caller's own stack.
+    let chain: String = (0..100).map(|n| format!("a{n}: a{} + 1\n", n + 1)).collect();
+    let chain = format!("{chain}a100: predicate\npredicate: int\n");
+    assert_eq!(end(&format!("{chain}a0: 105"), r#"{"predicate":5}"#, &usual), "pass");
+    assert!(end(&format!("{chain}a0: 106"), r#"{"predicate":5}"#, &usual).contains("conflicting values"));
     let recursive = "#T: int | [...#T]\npredicate: #T";
     assert_eq!(end(recursive, r#"{"predicate":[[[[5]]]]}"#, &usual), "pass");
     assert!(end(recursive, r#"{"predicate":[[[["5"]]]]}"#, &usual).contains("errors in empty disjunction"));
