@@ -181,11 +181,8 @@ fn line(method: &str, repository: &Repository, kind: &str, what: &str) -> String
 }
 
 fn missing(request: &str, code: ErrorCode) -> StoreError {
-    let entry = ErrorEntry {
-        code: code.as_str().to_owned(),
-        message: code.message().to_owned(),
-        detail: None,
-    };
+    let entry =
+        ErrorEntry { code: code.as_str().to_owned(), message: code.message().to_owned(), detail: None };
     // An answer to HEAD has no body, so it says no more than its status.
     let errors = if request.starts_with("HEAD") { Vec::new() } else { vec![entry] };
     StoreError::NotFound { request: request.to_owned(), status: 404, errors, body: String::new() }

@@ -1,5 +1,6 @@
 //! Running other programs, loudly, and installing those that are missing.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -33,6 +34,33 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
     }
     say(&format!("== took {:.1} s", began.elapsed().as_secs_f64()));
     Ok(())
+}
+
+/// As [`run`], and returns the lines of standard output that begin so.
+pub(crate) fn run_collecting(program: &str, arguments: &[&str], beginning: &str) -> Result<Vec<String>> {
+    let shown = format!("{program} {}", arguments.join(" "));
+    say(&format!("\n== {shown}"));
+    let began = Instant::now();
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("{program} does not start"))?;
+    let mut found = Vec::new();
+    for line in BufReader::new(child.stdout.take().context("standard output")?).split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        say(&line);
+        if line.starts_with(beginning) {
+            found.push(line);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{shown}` ended with {status}");
+    }
+    say(&format!("== took {:.1} s", began.elapsed().as_secs_f64()));
+    Ok(found)
 }
 
 /// Runs a program and returns what it printed to standard output; its exit code does not matter.
