@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use provost_tekton::object::read::{MAX_FILE, ReadError};
 use provost_tekton::object::{Document, Param, ParamValue, read_documents};
 use provost_tekton::run::{self, Finished, Isolation, RunRequest};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::face::Face;
 use crate::failure::Failure;
@@ -82,9 +83,10 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     if finished.succeeded() { Ok(()) } else { Err(Failure::quiet(1)) }
 }
 
-/// Runs to the end, or until an interrupt; either way no process is left.
+/// Runs to the end, or until it is told to stop; either way no process is left, nor a temporary folder with its Secrets.
 async fn carry_out(request: RunRequest, face: &Face) -> Result<Finished, Failure> {
     let progress = Progress::new(face);
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         finished = run::run(request, &progress) => {
             let finished = finished?;
@@ -94,6 +96,9 @@ async fn carry_out(request: RunRequest, face: &Face) -> Result<Finished, Failure
         _ = tokio::signal::ctrl_c() => {
             // 128 and the number of the interrupt, as a shell would have it.
             Err(Failure::coded(130, "interrupted: the run was given up, and its steps were ended"))
+        }
+        _ = terminate.recv() => {
+            Err(Failure::coded(143, "terminated: the run was given up, and its steps were ended"))
         }
     }
 }

@@ -162,17 +162,26 @@ fn finished_runs_go_where_they_are_asked() {
 
 #[test]
 fn an_interrupt_ends_the_steps() {
-    let context = Context::new();
-    let marker = format!("7{:07}", std::process::id());
-    context.write("t.yaml", &task_run(&format!("echo started; sleep {marker}")));
-    let mut child = context.command().args(["run", "-f", "t.yaml"]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap() == "[t : s] started"), "{PROVOST}");
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    // The step's output ends with it, so this ends only when it has.
-    lines.for_each(drop);
+    use nix::sys::signal::{Signal, kill};
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let context = Context::new();
+        let marker = format!("7{:07}", std::process::id());
+        context.write("t.yaml", &task_run(&format!("echo started; sleep {marker}")));
+        context.write("tmp/keep", "");
+        let temporary = context.folder().join("tmp");
+        let mut command = context.command();
+        command.args(["run", "-f", "t.yaml"]).env("TMPDIR", &temporary).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "[t : s] started"), "{PROVOST}");
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 2);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        kill(pid, signal).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(code));
+        // The step's output ends with it, so this ends only when it has.
+        lines.for_each(drop);
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 1, "the run's folder is left");
+    }
 }
 
 #[test]
