@@ -1,5 +1,7 @@
 //! What `kyverno apply` prints: failures by policy and object, counts, a table.
 
+mod report;
+
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -69,6 +71,7 @@ pub struct Report {
     exceptions: usize,
     skipped: Vec<(String, String)>,
     blocks: Vec<Block>,
+    entries: Vec<report::Entry>,
     /// Every result.
     pub rows: Vec<Row>,
     /// How many there are of each kind.
@@ -93,11 +96,13 @@ pub async fn apply(world: &World<'_>, documents: &Documents, objects: &[Value], 
     for object in objects {
         let request = Request::of_object(object);
         let judgements = in_turn(world, documents, request.clone(), |_, request| request).await;
-        for judged in judgements {
+        for (policy, judged) in documents.policies.iter().zip(judgements) {
             report.notes.extend(judged.notes);
             for outcome in &judged.policies {
                 report.take(outcome, &outcome.verified, &request, options);
                 report.take(outcome, &outcome.checked, &request, options);
+                let all = outcome.verified.iter().chain(&outcome.checked);
+                report.entries.extend(all.map(|o| report::Entry::of(policy, outcome, o, &request, options)));
             }
         }
     }
@@ -193,6 +198,28 @@ impl Report {
         }
     }
 
+    /// The results as reports: `merged` for all cluster policies, and one for each namespaced policy. `seconds` is
+    /// the time since 1970.
+    #[must_use]
+    pub fn reports(&self, seconds: i64) -> Vec<Value> {
+        report::reports(&self.entries, seconds)
+    }
+
+    /// Policies that cannot be used, where there are any.
+    #[must_use]
+    pub fn skipped(&self) -> String {
+        const RULE: &str = "----------------------------------------------------------------------";
+        let mut text = String::new();
+        if !self.skipped.is_empty() {
+            let _ = writeln!(text, "{RULE}\nPolicies Skipped:");
+            for (index, (name, why)) in self.skipped.iter().enumerate() {
+                let _ = writeln!(text, "{}. {name}: {why}", index + 1);
+            }
+            let _ = writeln!(text, "{RULE}");
+        }
+        text
+    }
+
     /// The first line, which is printed before anything is judged.
     #[must_use]
     pub fn head(&self) -> String {
@@ -206,15 +233,7 @@ impl Report {
     /// Policies that cannot be used, failures, and counts.
     #[must_use]
     pub fn body(&self) -> String {
-        const RULE: &str = "----------------------------------------------------------------------";
-        let mut text = String::new();
-        if !self.skipped.is_empty() {
-            let _ = writeln!(text, "{RULE}\nPolicies Skipped:");
-            for (index, (name, why)) in self.skipped.iter().enumerate() {
-                let _ = writeln!(text, "{}. {name}: {why}", index + 1);
-            }
-            let _ = writeln!(text, "{RULE}");
-        }
+        let mut text = self.skipped();
         for block in &self.blocks {
             let how = if block.audit { "failed as audit warning:" } else { "failed:" };
             let _ = writeln!(text, "policy {} -> resource {} {how}", block.policy, block.resource);

@@ -1,6 +1,11 @@
 //! YAML as kubectl reads it: several documents, YAML 1.1 booleans and octals, no duplicate keys, bounded.
 
+pub(crate) mod scalar;
+mod write;
+
 use serde_json::Value;
+
+pub use write::written;
 
 /// The deepest nesting read. A policy nests about 20 deep and a Pod about 12; the reader recurses once a level, and a
 /// level takes up to 24 KiB of stack in a build without optimisation, so 64 levels fit into the 2 MiB of a thread.

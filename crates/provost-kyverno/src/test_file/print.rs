@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Row;
 use crate::apply::drawn;
+use crate::yaml::scalar;
 
 /// The forms besides the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,26 +93,13 @@ fn yaml_text(rows: &[Row], detailed: bool) -> String {
         for (index, (name, value)) in fields(row, detailed).iter().enumerate() {
             let lead = if index == 0 { "- " } else { "  " };
             let value = match value {
-                Value::String(text) if is_plain(text) => text.clone(),
-                // A JSON string is a YAML string.
+                Value::String(text) => scalar::value(text, 4),
                 other => other.to_string(),
             };
             let _ = writeln!(text, "{lead}{name}: {value}");
         }
     }
     if rows.is_empty() { "[]\n".to_owned() } else { text }
-}
-
-/// Whether YAML reads a text back as this string without quotes.
-fn is_plain(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._ -,".contains(c);
-    let word = !matches!(
-        text.to_ascii_lowercase().as_str(),
-        "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n"
-    );
-    word && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !text.ends_with(' ')
-        && text.chars().all(plain)
 }
 
 fn markdown(rows: &[Row], detailed: bool) -> String {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use provost_kyverno::apply::{Options, apply};
 use provost_kyverno::policy::load::Documents;
+use provost_kyverno::yaml::written;
 use provost_kyverno::{Objects, load};
 
 use crate::face::Face;
@@ -40,6 +41,12 @@ pub(crate) struct Args {
     /// Print the results as a table.
     #[arg(short, long)]
     table: bool,
+    /// Print the results as an openreports.io report.
+    #[arg(short, long)]
+    policy_report: bool,
+    /// The form of the report: yaml or json.
+    #[arg(long, value_name = "FORMAT", default_value = "yaml")]
+    output_format: String,
     /// Print the messages in the table too.
     #[arg(long)]
     detailed_results: bool,
@@ -80,8 +87,18 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let surroundings = Surroundings::new(args.registry.options(face)?);
     let options = Options { audit_warn: args.audit_warn };
     let report = apply(&surroundings.world(&cluster), &found, &objects, options).await;
-    face.out_raw(report.head());
-    if args.table {
+    if !args.policy_report {
+        face.out_raw(report.head());
+    }
+    if args.policy_report {
+        face.out_raw(report.skipped());
+        for (index, report) in report.reports(jiff::Timestamp::now().as_second()).iter().enumerate() {
+            if index > 0 || report.pointer("/metadata/namespace").is_some() {
+                face.out("---");
+            }
+            face.out(if args.output_format == "json" { report.to_string() } else { written(report) });
+        }
+    } else if args.table {
         face.out_raw(report.table(args.detailed_results));
     } else {
         face.out_raw(report.body());

@@ -216,6 +216,19 @@ fn the_worked_example_comes_out_as_kyverno_has_it() {
         assert!(name == wanted_name && same, "{name}: {message}\nwanted {wanted}");
     }
 
+    // The same judgements as a report of `apply`.
+    let told =
+        scene.context.run(&["apply", "policy.yaml", "-r", "pods.yaml", "-p", "--output-format", "json"]);
+    let report: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(
+        (told.exit, &report["kind"], &report["metadata"]["name"]),
+        (1, &json!("ClusterReport"), &json!("merged"))
+    );
+    assert_eq!(report["summary"], json!({"pass": 2, "fail": 14, "warn": 0, "error": 1, "skip": 0}));
+    let told = scene.context.run(&["apply", "policy.yaml", "-r", "pods.yaml", "--policy-report"]);
+    let head = "apiVersion: openreports.io/v1alpha1\nkind: ClusterReport\nmetadata:\n  name: merged\nresults:\n- message: verified image";
+    assert!(told.exit == 1 && told.stdout.starts_with(head), "{told:?}");
+
     // An image that cannot be resolved is more than a failure, and what no rule produced is no result.
     scene.test("example", &[("fail", &["missing", "elsewhere", "nosuch"])]);
     let told = scene.context.run(&["test", "example"]);
