@@ -123,20 +123,6 @@ pub async fn each_attestation(
     Ok(())
 }
 
-/// All attestations beside an image at once, for whoever must look at several together; [`each_attestation`] otherwise,
-/// since here whatever strangers have put there lies in memory until this is let go of.
-///
-/// # Errors
-/// As [`each_attestation`].
-pub async fn find_attestations(
-    store: &dyn Store,
-    request: &FindRequest<'_>,
-) -> Result<Vec<Candidate>, Unchecked> {
-    let mut found = Vec::new();
-    each_attestation(store, request, |candidate| found.push(candidate)).await?;
-    Ok(found)
-}
-
 /// All signatures of the tag scheme beside an image, in storage order.
 ///
 /// # Errors

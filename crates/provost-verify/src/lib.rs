@@ -18,7 +18,7 @@ pub mod report;
 pub mod signature;
 
 pub use check::{TrustedKey, check_attestation};
-pub use find::{Candidate, FindRequest, Formats, Source, each_attestation, find_attestations};
+pub use find::{Candidate, FindRequest, Formats, Source, each_attestation};
 pub use reason::{Reason, Unchecked, Verdict};
 pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations};
 pub use signature::{
