@@ -31,6 +31,8 @@ pub struct Rule {
     pub template: Option<Value>,
     /// Whether any of its variables may be about the user's roles, which must then be asked for.
     pub names_roles: bool,
+    /// What its results carry in reports; some names there stand for other messages.
+    pub report_properties: BTreeMap<String, String>,
 }
 
 impl Rule {
@@ -56,6 +58,10 @@ impl Rule {
             entries: modern(part(&entries, "verifyImages")?),
             template: variables::has_any(&bare).then_some(bare),
             names_roles: false,
+            report_properties: optional("reportProperties")
+                .map(|v| part(v, "reportProperties"))
+                .transpose()?
+                .unwrap_or_default(),
             name,
         };
         Ok(Self { names_roles: read.may_name_roles(), ..read })

@@ -40,7 +40,18 @@ impl Entry {
         let known = ["critical", "high", "medium", "low", "info"].contains(&severity.as_str());
         let process =
             if policy.spec.background.unwrap_or(true) { "background scan" } else { "admission review" };
-        let mut properties = Map::from_iter([("process".to_owned(), json!(process))]);
+        let rule = policy.rules.iter().find(|rule| rule.name == outcome.rule);
+        let own = rule.map(|rule| &rule.report_properties);
+        let status = counted(judged, outcome, options).name();
+        // A message for every result wins over one for a single kind of them.
+        let given = |name: String| own.and_then(|own| own.get(&name)).filter(|text| !text.is_empty());
+        let message = given("message".to_owned())
+            .or_else(|| given(format!("{}Message", outcome.status.name())))
+            .cloned()
+            .unwrap_or_else(|| message::of(outcome));
+        let mut properties: Map<String, Value> =
+            own.into_iter().flatten().map(|(name, text)| (name.clone(), json!(text))).collect();
+        properties.insert("process".to_owned(), json!(process));
         if let Finding::Excepted(exceptions) = &outcome.finding {
             let names: Vec<&str> = exceptions.iter().filter_map(|key| key.rsplit('/').next()).collect();
             properties.insert("exceptions".to_owned(), json!(names.join(",")));
@@ -54,11 +65,11 @@ impl Entry {
         ]);
         let result = filled([
             ("category", json!(annotation("category"))),
-            ("message", json!(message::of(outcome))),
+            ("message", json!(message)),
             ("policy", json!(key)),
             ("properties", Value::Object(properties)),
             ("resources", json!([resource])),
-            ("result", json!(counted(judged, outcome, options).name())),
+            ("result", json!(status)),
             ("rule", json!(outcome.rule)),
             ("scored", json!(judged.scored)),
             ("severity", json!(if known { severity.as_str() } else { "" })),
@@ -136,9 +147,16 @@ mod tests {
             "apiVersion": "kyverno.io/v1",
             "kind": if namespace.is_empty() { "ClusterPolicy" } else { "Policy" },
             "metadata": {"name": "p", "namespace": namespace, "annotations": annotations},
-            "spec": {"background": false, "rules": []},
+            "spec": {"background": false, "rules": [{
+                "name": "r",
+                "match": {"any": [{"resources": {"kinds": ["Pod"]}}]},
+                "reportProperties": {"failMessage": "not ours", "team": "a"},
+                "verifyImages": [{"imageReferences": ["*"], "failureAction": "Enforce", "attestors": [{"entries": [{"keys": {"publicKeys": "k"}}]}]}],
+            }]},
         });
-        let policy = crate::load("p.yaml", &[document]).policies.remove(0);
+        let found = crate::load("p.yaml", &[document]);
+        assert_eq!(found.refused, []);
+        let policy = &found.policies[0];
         let outcome = RuleOutcome {
             rule: "r".into(),
             image: None,
@@ -157,7 +175,7 @@ mod tests {
         };
         let request =
             Request::of_object(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}));
-        Entry::of(&policy, &judged, &outcome, &request, Options::default())
+        Entry::of(policy, &judged, &outcome, &request, Options::default())
     }
 
     #[test]
@@ -182,7 +200,7 @@ mod tests {
             json!({
                 "message": "rule is skipped due to policy exceptionsn/a, n/b",
                 "policy": "p",
-                "properties": {"exceptions": "a,b", "process": "admission review"},
+                "properties": {"exceptions": "a,b", "failMessage": "not ours", "process": "admission review", "team": "a"},
                 "resources": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "namespace": "default"}],
                 "result": "pass",
                 "rule": "r",
@@ -192,6 +210,7 @@ mod tests {
             })
         );
         let second = &clustered["results"][1];
+        assert_eq!(second["message"], "not ours");
         assert_eq!(
             (&second["result"], second.get("scored"), &second["severity"], &second["category"]),
             (&json!("warn"), None, &json!("high"), &json!("Supply chain"))
