@@ -14,6 +14,10 @@ use futures_util::future::{BoxFuture, Shared};
 use provost_oci::{Descriptor, Digest, Repository, Selector};
 use provost_registry::{Manifest, Store, StoreError};
 
+/// The largest blob remembered, in bytes: provenances stay below 100 KiB, and a thousand layers of this size, all that
+/// one image may have, take 256 MiB. Larger ones are asked for again.
+pub const REMEMBERED: u64 = 256 * 1024;
+
 type Answer<T> = Shared<BoxFuture<'static, Result<T, StoreError>>>;
 type Answers<K, T> = Mutex<HashMap<K, Answer<T>>>;
 
@@ -64,6 +68,9 @@ impl Store for Memo {
     }
 
     async fn blob(&self, repository: &Repository, digest: &Digest, limit: u64) -> Result<Bytes, StoreError> {
+        if limit > REMEMBERED {
+            return self.store.blob(repository, digest, limit).await;
+        }
         let key = (repository.clone(), digest.clone(), limit);
         let (store, (repository, digest, limit)) = (Arc::clone(&self.store), key.clone());
         once(&self.blobs, key, || async move { store.blob(&repository, &digest, limit).await }.boxed()).await
@@ -104,5 +111,27 @@ impl Store for Memo {
 
     async fn tags(&self, repository: &Repository) -> Result<Vec<String>, StoreError> {
         self.store.tags(repository).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::{MemoryStore, Request};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_blobs_are_asked_for_once_and_large_ones_are_let_go_of() {
+        let store = Arc::new(MemoryStore::new());
+        let repository: Repository = "reg.example/app".parse().unwrap();
+        let blob = store.put_blob(&repository, "m", Bytes::from_static(b"x")).await.unwrap();
+        for (limit, asked) in [(REMEMBERED, 1), (REMEMBERED + 1, 2)] {
+            let memo = Memo::new(store.clone());
+            store.forget_counts();
+            for _ in 0..2 {
+                assert_eq!(memo.blob(&repository, &blob.digest, limit).await.unwrap(), "x");
+            }
+            assert_eq!(store.asked(Request::Blob), asked, "{limit}");
+        }
     }
 }
