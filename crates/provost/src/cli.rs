@@ -14,6 +14,9 @@ use crate::failure::Failure;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// How long a command that asks a registry about images may take, as Go writes durations.
+    #[arg(long, global = true, env = "COSIGN_TIMEOUT", default_value = "3m0s", value_name = "DURATION")]
+    timeout: String,
 }
 
 #[derive(Subcommand, Debug)]
@@ -77,8 +80,46 @@ pub(crate) fn run(arguments: Vec<OsString>, face: &Face) -> Result<(), Failure> 
     if let Command::Step(args) = cli.command {
         return command::step::run(args, face);
     }
+    let limit = cli.command.ends_in_time().then(|| duration(&cli.timeout)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(dispatch(cli.command, face))
+    runtime.block_on(async {
+        let work = dispatch(cli.command, face);
+        match limit {
+            Some(limit) => tokio::time::timeout(limit, work)
+                .await
+                .unwrap_or_else(|_| Err(Failure::new("context deadline exceeded"))),
+            None => work.await,
+        }
+    })
+}
+
+/// The time `--timeout` gives.
+fn duration(text: &str) -> Result<std::time::Duration, Failure> {
+    let read = text.parse::<provost_expr::duration::Duration>();
+    let nanoseconds = read.ok().and_then(|read| u64::try_from(read.0).ok());
+    nanoseconds.map(std::time::Duration::from_nanos).ok_or_else(|| {
+        Failure::new(format!(
+            "invalid argument {text:?} for \"--timeout\" flag: expected a duration such as 3m0s"
+        ))
+    })
+}
+
+impl Command {
+    /// Whether this is one of cosign's commands, which no registry may keep waiting; runs, servers and policies have
+    /// times of their own.
+    fn ends_in_time(&self) -> bool {
+        matches!(
+            self,
+            Self::Sign(_)
+                | Self::Verify(_)
+                | Self::Attest(_)
+                | Self::VerifyAttestation(_)
+                | Self::Tree(_)
+                | Self::Download(_)
+                | Self::Attach(_)
+                | Self::Triangulate(_)
+        )
+    }
 }
 
 async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {

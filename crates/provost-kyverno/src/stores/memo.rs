@@ -16,7 +16,7 @@ use provost_registry::{Manifest, Store, StoreError};
 
 /// The largest blob remembered, in bytes: provenances stay below 100 KiB, and a thousand layers of this size, all that
 /// one image may have, take 256 MiB. Larger ones are asked for again.
-pub const REMEMBERED: u64 = 256 * 1024;
+pub(crate) const REMEMBERED: u64 = 256 * 1024;
 
 type Answer<T> = Shared<BoxFuture<'static, Result<T, StoreError>>>;
 type Answers<K, T> = Mutex<HashMap<K, Answer<T>>>;

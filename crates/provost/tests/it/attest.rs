@@ -198,3 +198,21 @@ fn another_key_and_another_image_do_not_count() {
     assert_eq!((unsigned.exit, unsigned.stdout.as_str()), (1, ""));
     assert!(unsigned.stderr.starts_with("Error: no matching attestations: \n"), "{unsigned:?}");
 }
+
+#[test]
+fn a_registry_that_never_answers_keeps_nobody_waiting() {
+    let context = Context::new();
+    assert_eq!(context.run(&["generate-key-pair"]).exit, 0);
+    // It takes connections, since the system does, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let image = format!("{}/demo/app:v1", silent.local_addr().unwrap());
+    let verify = |timeout: &str| {
+        let flag = format!("--timeout={timeout}");
+        context.run(&["verify-attestation", "--key", "cosign.pub", "--type", "slsaprovenance", &flag, &image])
+    };
+    let told = verify("200ms");
+    assert_eq!((told.exit, told.stdout.as_str()), (1, ""), "{told:?}");
+    assert!(told.stderr.contains("Error: context deadline exceeded\n"), "{told:?}");
+    let told = verify("soon");
+    assert!(told.stderr.contains("invalid argument \"soon\" for \"--timeout\" flag"), "{told:?}");
+}
