@@ -48,12 +48,20 @@ pub fn run() -> Result<()> {
     }
     for (what, reference) in [("image", &demo.image), ("attestation", &demo.attestation)] {
         let target = format!("dir:{}", folder.path().join(what).display());
-        shell::run("skopeo", &["copy", "--src-tls-verify=false", &format!("docker://{reference}"), &target])?;
+        let source = format!("docker://{}", without_tag(reference));
+        shell::run("skopeo", &["copy", "--src-tls-verify=false", &source, &target])?;
     }
     shell::say(
         "e2e: the ten steps hold against docker-registry; buildah built, skopeo pulled image and attestation",
     );
     Ok(())
+}
+
+/// skopeo takes a tag or a digest, not both: where there is a digest, it decides.
+fn without_tag(reference: &str) -> String {
+    let Some((name, digest)) = reference.split_once('@') else { return reference.to_owned() };
+    let name = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
+    format!("{name}@{digest}")
 }
 
 /// A real docker-registry on a free port, ended when dropped.
@@ -98,5 +106,17 @@ impl Drop for Registry {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_tag;
+
+    #[test]
+    fn the_digest_decides() {
+        assert_eq!(without_tag("127.0.0.1:5000/a/b:latest@sha256:1"), "127.0.0.1:5000/a/b@sha256:1");
+        assert_eq!(without_tag("127.0.0.1:5000/a/b@sha256:1"), "127.0.0.1:5000/a/b@sha256:1");
+        assert_eq!(without_tag("127.0.0.1:5000/a/b:x.att"), "127.0.0.1:5000/a/b:x.att");
     }
 }
