@@ -48,6 +48,9 @@ pub fn run() -> Result<()> {
     }
     shell::install(&[("docker-registry", "docker-registry"), ("python3", "python3")])?;
     shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost"])?;
+    // The tools change folders, so the binary's path must be whole.
+    let binary = shell::root().join("target/release/provost");
+    let binary = binary.to_string_lossy();
     let mut failed = Vec::new();
     for replay in &REPLAYS {
         let tool = tools.join(replay.tool);
