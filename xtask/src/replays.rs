@@ -55,15 +55,8 @@ pub fn run() -> Result<()> {
     for replay in &REPLAYS {
         let tool = tools.join(replay.tool);
         let tool = tool.to_string_lossy();
-        let mut arguments = vec![
-            tool.as_ref(),
-            "--bin",
-            "target/release/provost",
-            "--only",
-            replay.only,
-            "--min",
-            replay.least,
-        ];
+        let mut arguments =
+            vec![tool.as_ref(), "--bin", binary.as_ref(), "--only", replay.only, "--min", replay.least];
         if let Some(file) = replay.divergences {
             arguments.extend(["--divergences", file]);
         }
