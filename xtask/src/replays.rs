@@ -16,7 +16,7 @@ const COSIGN: Option<&str> = Some("corpus/divergences/cosign.json");
 const CHAINS: Option<&str> = Some("corpus/divergences/chains.json");
 const KYVERNO: Option<&str> = Some("corpus/divergences/kyverno.json");
 
-const REPLAYS: [Replay; 7] = [
+const REPLAYS: [Replay; 8] = [
     Replay {
         tool: "cosign-diff",
         only: "^(seed(?!.*-bundle-)|nopolicy|tag|text|two|bad)",
@@ -33,6 +33,7 @@ const REPLAYS: [Replay; 7] = [
     Replay { tool: "kyverno-diff", only: "^seed", least: "0.95", divergences: KYVERNO },
     Replay { tool: "kyverno-diff", only: "", least: "0.97", divergences: KYVERNO },
     Replay { tool: "apply-diff", only: "", least: "0.95", divergences: KYVERNO },
+    Replay { tool: "cue-diff", only: "", least: "0.98", divergences: None },
     Replay { tool: "jp-diff", only: "", least: "0.99", divergences: None },
 ];
 
