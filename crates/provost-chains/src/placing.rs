@@ -12,8 +12,8 @@ use bytes::Bytes;
 use provost_keys::{HashChoice, PublicKey};
 use provost_oci::{Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
-use provost_sign::attach::MAX_LAYERS;
 use provost_sign::{AttachError, AttachedLayer, Dedup, attach};
+use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION, SIGNATURE_LAYER};
 use provost_statement::{Envelope, IN_TOTO_PAYLOAD, Limits, json};
 use serde_json::Value;
 
@@ -21,9 +21,6 @@ use crate::config::{Encoding, StorageSettings};
 use crate::image_ref::ImageRef;
 use crate::signing::Signed;
 
-const ENVELOPE_LAYER: &str = "application/vnd.dsse.envelope.v1+json";
-const SIGNATURE_LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
 /// The largest stored copy that is read, cosign's limit for an attachment (128 MiB); what is larger is not ours,
@@ -115,7 +112,8 @@ fn layer(signed: &Signed) -> AttachedLayer {
         Signed::Image { payload, signature, .. } => (SIGNATURE_LAYER, payload, STANDARD.encode(signature)),
     };
     // Chains writes certificate and chain also when a plain key signed, empty.
-    let annotations = [(SIGNATURE, signature), (CERTIFICATE, String::new()), (CHAIN, String::new())];
+    let annotations =
+        [(SIGNATURE_ANNOTATION, signature), (CERTIFICATE, String::new()), (CHAIN, String::new())];
     AttachedLayer {
         media_type: media_type.to_owned(),
         bytes: Bytes::copy_from_slice(bytes),
@@ -191,7 +189,7 @@ async fn is_there(
 }
 
 fn is_signature(annotations: &BTreeMap<String, String>, key: &PublicKey, payload: &[u8]) -> bool {
-    let signature = annotations.get(SIGNATURE).and_then(|text| STANDARD.decode(text).ok());
+    let signature = annotations.get(SIGNATURE_ANNOTATION).and_then(|text| STANDARD.decode(text).ok());
     signature.is_some_and(|signature| key.verify(payload, &signature, HashChoice::Usual).is_ok())
 }
 

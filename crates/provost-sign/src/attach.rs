@@ -7,10 +7,9 @@ use provost_oci::manifest::RootFs;
 use provost_oci::{Descriptor, Digest, ImageConfig, ImageManifest, Repository, Selector, media_type};
 use provost_registry::{Manifest, Store, StoreError};
 use provost_statement::go_json;
+use provost_statement::tag_scheme::MAX_LAYERS;
 use serde_json::{Value, json};
 
-/// The most layers of one manifest, cosign's limit.
-pub const MAX_LAYERS: usize = 1000;
 /// How often a write that somebody else overwrote is tried again; each round adds one writer's layer, so eight
 /// rounds serve eight writers that collide at once.
 pub const ATTEMPTS: usize = 8;
@@ -19,7 +18,7 @@ const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 /// A layer to append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttachedLayer {
-    /// `application/vnd.dsse.envelope.v1+json`, or simple signing's.
+    /// The envelope layer of the tag scheme, or the simple signing one.
     pub media_type: String,
     /// Its bytes.
     pub bytes: Bytes,

@@ -8,13 +8,9 @@ use bytes::Bytes;
 use provost_keys::{KeyError, PrivateKey, PublicKey};
 use provost_oci::Digest;
 use provost_statement::go_json;
+use provost_statement::tag_scheme::{SIGNATURE_ANNOTATION, SIGNATURE_LAYER};
 
 use crate::attach::AttachedLayer;
-
-/// The media type of a simple signing layer.
-pub const SIGNATURE_LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
-/// The annotation that carries the signature.
-const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
 
 /// The layer cosign attaches for an image signature: the payload, and the base64 of the signature over it.
 ///

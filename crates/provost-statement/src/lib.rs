@@ -10,6 +10,7 @@ pub mod predicate_type;
 pub mod provenance;
 pub mod simple_signing;
 pub mod statement;
+pub mod tag_scheme;
 
 pub use envelope::{Envelope, EnvelopeError, EnvelopeSignature, IN_TOTO_PAYLOAD};
 pub use json::{JsonError, JsonFault, Limits};

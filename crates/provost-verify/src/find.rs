@@ -6,12 +6,11 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
+pub use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION};
 
 use crate::bundle::BUNDLE_MEDIA_TYPE;
 use crate::reason::Unchecked;
 
-/// The most layers of one `.att` or `.sig` manifest, cosign's limit.
-pub const MAX_LAYERS: usize = 1000;
 /// The largest layer read where nothing else is asked for, cosign's limit: 128 MiB.
 pub const MAX_LAYER_BYTES: u64 = 128 * 1024 * 1024;
 /// The most bytes of all layers of one `.sig` manifest, which are kept until one verifies: as much as one attestation,
@@ -19,10 +18,6 @@ pub const MAX_LAYER_BYTES: u64 = 128 * 1024 * 1024;
 pub const MAX_SIGNATURE_BYTES: u64 = 128 * 1024 * 1024;
 /// Blobs fetched at once: cosign's `--max-workers`, so at most 10 × 128 MiB lie in memory unverified.
 pub const FETCHES_AT_ONCE: usize = 10;
-/// The annotation every signature layer carries; for attestations its value is empty.
-pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
-/// The media type of an envelope layer.
-pub const ENVELOPE_LAYER: &str = "application/vnd.dsse.envelope.v1+json";
 
 /// In which formats to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -60,7 +60,7 @@ async fn layers_bear_chains_annotations_and_the_envelope_its_key() {
     place_all(&signed(&key, json!([])), &key, &store).await;
     let attestation = &layers(&store, "att").await[0];
     assert_eq!(attestation.media_type, ENVELOPE_LAYER);
-    let want = [(SIGNATURE, ""), (CERTIFICATE, ""), (CHAIN, "")];
+    let want = [(SIGNATURE_ANNOTATION, ""), (CERTIFICATE, ""), (CHAIN, "")];
     let want = want.map(|(k, text)| (k.to_owned(), text.to_owned()));
     assert_eq!(attestation.annotations, BTreeMap::from(want));
     let signature = &layers(&store, "sig").await[0];
