@@ -10,10 +10,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("provost-expr", &[]),
     ("provost-keys", &[]),
     ("provost-registry", &["provost-oci"]),
-    ("provost-sign", &["provost-keys", "provost-registry", "provost-statement", "provost-oci"]),
+    ("provost-sigstore", &["provost-keys", "provost-statement", "provost-oci"]),
+    (
+        "provost-sign",
+        &["provost-sigstore", "provost-keys", "provost-registry", "provost-statement", "provost-oci"],
+    ),
     (
         "provost-verify",
-        &["provost-keys", "provost-registry", "provost-statement", "provost-oci", "provost-cue"],
+        &[
+            "provost-sigstore",
+            "provost-keys",
+            "provost-registry",
+            "provost-statement",
+            "provost-oci",
+            "provost-cue",
+        ],
     ),
     ("provost-tekton", &["provost-oci", "provost-expr"]),
     (
@@ -23,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "provost-expr",
             "provost-sign",
             "provost-verify",
+            "provost-sigstore",
             "provost-keys",
             "provost-registry",
             "provost-statement",
@@ -33,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "provost-kyverno",
         &[
             "provost-verify",
+            "provost-sigstore",
             "provost-expr",
             "provost-keys",
             "provost-registry",
@@ -42,6 +55,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("provost-image", &["provost-registry", "provost-oci"]),
     ("provost-hub", &["provost-registry", "provost-oci"]),
+    (
+        "provost-kube",
+        &[
+            "provost-chains",
+            "provost-kyverno",
+            "provost-sign",
+            "provost-verify",
+            "provost-sigstore",
+            "provost-keys",
+            "provost-registry",
+            "provost-tekton",
+            "provost-expr",
+            "provost-statement",
+            "provost-oci",
+        ],
+    ),
     ("testkit", &["provost-registry", "provost-oci"]),
     ("xtask", &[]),
 ];

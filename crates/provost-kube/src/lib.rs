@@ -1,0 +1,1 @@
+//! The only place that meets a cluster.
