@@ -227,6 +227,11 @@ pub enum Reason<V = String> {
         /// The disjunction.
         value: V,
     },
+    /// A value that is not known where it must be.
+    Incomplete {
+        /// What is known of it.
+        value: V,
+    },
     /// Something of CUE that this evaluator does not know.
     Unsupported {
         /// The construct.

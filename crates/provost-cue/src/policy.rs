@@ -104,7 +104,9 @@ fn is_too_deep(errors: &CueErrors) -> bool {
 }
 
 /// Runs work on a stack of its own, as deep as the limits on nesting and evaluation need.
-fn on_own_stack<T: Send>(work: impl FnOnce() -> Result<T, CueErrors> + Send) -> Result<T, CueErrors> {
+pub(crate) fn on_own_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, CueErrors> + Send,
+) -> Result<T, CueErrors> {
     let refused = || {
         let reason = Reason::Limit { what: "bytes of stack", limit: STACK_BYTES as u64 };
         CueErrors::one(String::new(), Code::Eval, reason, Vec::new())
@@ -122,14 +124,8 @@ fn evaluate(context: &mut Context<'_>, data: Option<&Data>) -> Result<(), CueErr
 }
 
 fn root_errors(context: &mut Context<'_>, data: Option<&Data>) -> Done<Option<std::rc::Rc<Bottom>>> {
-    let root = context.add_vertex(NOWHERE, crate::label::Label::index(0), ArcType::Member)?;
-    context.root = root;
-    context.here = root;
-    let policies = context.program.roots.iter().map(|id| Elem::Expr(*id));
-    for elem in policies.chain(data.map(|data| Elem::Data(data.root()))).collect::<Vec<_>>() {
-        context.add_conjunct(root, Conjunct { env: NO_ENV, elem, close: Close::ROOT })?;
-    }
-    context.finalize(root)?;
+    unify(context, data)?;
+    let root = context.root;
     match context.settle(root)? {
         Some(bottom) => Ok(Some(bottom)),
         None if data.is_some() => context.final_errors(root, false),
@@ -137,8 +133,23 @@ fn root_errors(context: &mut Context<'_>, data: Option<&Data>) -> Done<Option<st
     }
 }
 
+/// Puts the policy and the document together under one root and completes it.
+pub(crate) fn unify(context: &mut Context<'_>, data: Option<&Data>) -> Done {
+    let root = context.add_vertex(NOWHERE, crate::label::Label::index(0), ArcType::Member)?;
+    context.root = root;
+    context.here = root;
+    let policies = context.program.roots.iter().map(|id| Elem::Expr(*id));
+    for elem in policies.chain(data.map(|data| Elem::Data(data.root()))).collect::<Vec<_>>() {
+        context.add_conjunct(root, Conjunct { env: NO_ENV, elem, close: Close::ROOT })?;
+    }
+    context.finalize(root)
+}
+
 /// Turns the end of an evaluation into errors as they are shown.
-fn finished(context: &Context<'_>, end: Done<Option<std::rc::Rc<Bottom>>>) -> Result<(), CueErrors> {
+pub(crate) fn finished(
+    context: &Context<'_>,
+    end: Done<Option<std::rc::Rc<Bottom>>>,
+) -> Result<(), CueErrors> {
     let bottom = match end {
         Ok(None) => return Ok(()),
         Ok(Some(bottom)) => bottom,

@@ -109,6 +109,7 @@ impl fmt::Display for Reason {
             Self::Builtin { name, problem } => write!(f, "error in call to {name}: {problem}"),
             Self::Remark { words } => f.write_str(words),
             Self::Ambiguous { value } => write!(f, "unresolved disjunction {value}"),
+            Self::Incomplete { value } => write!(f, "incomplete value {value}"),
             Self::Unsupported { construct } => write!(f, "unsupported by provost: {construct}"),
             Self::Limit { what, limit } => write!(f, "limit reached: {what} (at most {limit})"),
         }
@@ -144,6 +145,7 @@ impl<V> Reason<V> {
                 Reason::WrongKind { value: hold(value), found, expected, context }
             }
             Self::Ambiguous { value } => Reason::Ambiguous { value: hold(value) },
+            Self::Incomplete { value } => Reason::Incomplete { value: hold(value) },
             Self::NotAllowed => Reason::NotAllowed,
             Self::Required => Reason::Required,
             Self::EmptyDisjunction { count } => Reason::EmptyDisjunction { count },
