@@ -29,6 +29,7 @@ mod kind;
 mod label;
 mod limits;
 mod literal;
+mod load;
 mod number;
 mod operate;
 mod parser;
@@ -50,6 +51,9 @@ pub use data::Data;
 pub use error::{Code, CueError, CueErrors, Reason};
 pub use instance::{Demands, Evaluation, Instance};
 pub use limits::Limits;
+pub use load::{
+    DataFile, Encoding, FileError, FileKind, Files, LoadError, Loaded, Package, Request, SourceFile, load, shown,
+};
 pub use policy::{Absent, Policy, PolicyFile};
 pub use source::Position;
 pub use text::Syntax;
