@@ -180,10 +180,16 @@ impl Context<'_> {
                     continue;
                 }
                 let arc = self.actual(arc);
-                if self.only_data(arc).is_some() {
+                if self.only_data(arc).is_some() && !self.vertex(arc).plain {
                     continue;
                 }
                 let below = self.demands_below(demands, arc)?;
+                if self.vertex(arc).plain {
+                    if below.is_empty() || self.vertex(arc).plainly_closed {
+                        continue;
+                    }
+                    self.open_data(arc)?;
+                }
                 if let Some(bottom) = self.settle_with(arc, &below)?
                     && !bottom.code.is_incomplete()
                 {

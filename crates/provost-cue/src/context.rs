@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::data::{Data, DataId, Node as DataNode};
 use crate::error::{Code, Reason};
-use crate::expr::Program;
+use crate::expr::{ExprId, Program};
 use crate::fault::{Abort, Bottom, Done, Eval, Src, Stop};
 use crate::label::{Label, Labels};
 use crate::limits::Limits;
@@ -50,6 +50,10 @@ pub(crate) struct Context<'a> {
     /// The vertex whose expressions are being evaluated: errors show its path.
     pub(crate) here: VertexId,
     regexes: HashMap<Arc<str>, Rc<Regex>>,
+    /// Whether vertices may be completed the short way ([`crate::plain`]).
+    pub(crate) plain: bool,
+    /// Expressions that are the same wherever they are read, and their values.
+    pub(crate) constants: HashMap<ExprId, Option<Value>>,
 }
 
 impl<'a> Context<'a> {
@@ -70,6 +74,8 @@ impl<'a> Context<'a> {
             root: NOWHERE,
             here: NOWHERE,
             regexes: HashMap::new(),
+            plain: false,
+            constants: HashMap::new(),
         };
         context.vertices.push(Vertex {
             parent: NOWHERE,
@@ -78,6 +84,8 @@ impl<'a> Context<'a> {
             status: Status::Final,
             has_data: false,
             detached: true,
+            plain: false,
+            plainly_closed: false,
             forward: None,
             conjuncts: Vec::new(),
             arcs: Arcs::default(),
@@ -166,6 +174,8 @@ impl<'a> Context<'a> {
             status: Status::Fresh,
             has_data: false,
             detached: false,
+            plain: false,
+            plainly_closed: false,
             forward: None,
             conjuncts: Vec::new(),
             arcs: Arcs::default(),
@@ -256,6 +266,12 @@ impl<'a> Context<'a> {
     /// Whether only the document says anything about a vertex.
     pub(crate) fn only_data(&self, id: VertexId) -> Option<DataId> {
         let vertex = self.vertex(id);
+        if vertex.plain {
+            return vertex.conjuncts.iter().find_map(|conjunct| match conjunct.elem {
+                Elem::Data(data) => Some(data),
+                _ => None,
+            });
+        }
         match vertex.conjuncts.as_slice() {
             [Conjunct { elem: Elem::Data(data), .. }] if vertex.node.is_none() => Some(*data),
             _ => None,

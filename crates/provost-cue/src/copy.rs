@@ -62,6 +62,7 @@ impl Context<'_> {
         map.insert(v, copy);
         let vertex = self.vertex(v);
         let (status, has_data) = (vertex.status, vertex.has_data);
+        let (plain, plainly_closed) = (vertex.plain, vertex.plainly_closed);
         let (conjuncts, node, forward) = (vertex.conjuncts.clone(), vertex.node.clone(), vertex.forward);
         let arcs: Vec<_> = vertex.arcs.iter().collect();
         self.spend(conjuncts.len() + arcs.len())?;
@@ -69,6 +70,7 @@ impl Context<'_> {
         let target = self.vertex_mut(copy);
         target.detached = detached;
         target.has_data = has_data;
+        (target.plain, target.plainly_closed) = (plain, plainly_closed);
         target.conjuncts = conjuncts;
         target.node = node;
         target.status = if is_root { Status::Open } else { status };

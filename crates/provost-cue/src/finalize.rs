@@ -19,6 +19,10 @@ impl Context<'_> {
         }
         self.enter()?;
         self.complete_ancestors(v)?;
+        if self.finalize_plain(v)? {
+            self.leave();
+            return Ok(());
+        }
         self.expand(v)?;
         if self.vertex(v).status == Status::Open {
             self.vertex_mut(v).status = Status::Finalizing;

@@ -48,6 +48,13 @@ impl Context<'_> {
                 if known.iter().any(|known| known.env == conjunct.env && known.elem == conjunct.elem) {
                     return Ok(());
                 }
+                if self.vertex(v).plain {
+                    self.reopen_plain(v);
+                    self.vertex_mut(v).conjuncts.push(conjunct);
+                    self.expand(v)?;
+                    let parent = self.vertex(v).parent;
+                    return if self.vertex(parent).status == Status::Final { self.finalize(v) } else { Ok(()) };
+                }
                 if self.only_data(v).is_some() {
                     // Nobody saw more of it than the document says: it can be opened again.
                     self.vertex_mut(v).status = Status::Fresh;

@@ -33,6 +33,7 @@ mod load;
 mod number;
 mod operate;
 mod parser;
+mod plain;
 mod policy;
 mod print;
 mod regex;

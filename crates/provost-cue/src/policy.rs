@@ -84,10 +84,12 @@ impl Policy {
     fn judge(&self, data: &Data, absent: Absent, limits: &Limits) -> Result<(), CueErrors> {
         let strict = absent == Absent::Refuse;
         let mut context = Context::new(&self.program, Some(data), limits, false);
+        context.plain = true;
         evaluate(&mut context, Some(data))?;
         if strict && self.program.disjunctions {
             // Arms that need an absent field are dropped: what then remains must hold as well.
             context = Context::new(&self.program, Some(data), limits, true);
+            context.plain = true;
             evaluate(&mut context, Some(data))?;
         }
         if strict {

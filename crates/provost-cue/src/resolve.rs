@@ -233,6 +233,14 @@ impl Context<'_> {
     pub(crate) fn open_data(&mut self, v: VertexId) -> Done {
         let Some(id) = self.only_data(v) else { return Ok(()) };
         let Some(data) = self.data else { return Ok(()) };
+        if self.vertex(v).plain {
+            if let DataNode::List(_) | DataNode::Struct(_) = data.node(id) {
+                self.reopen_plain(v);
+                self.expand(v)?;
+                self.finalize(v)?;
+            }
+            return Ok(());
+        }
         if let (DataNode::List(_) | DataNode::Struct(_), Status::Final | Status::Fresh) =
             (data.node(id), self.vertex(v).status)
             && self.vertex(v).arcs.len() == 0

@@ -266,6 +266,10 @@ pub(crate) struct Vertex {
     pub(crate) has_data: bool,
     /// Whether it stands in for another under the same path: an arm, or a value inside an expression.
     pub(crate) detached: bool,
+    /// Whether it was completed the short way ([`crate::plain`]): its value is its piece of the document.
+    pub(crate) plain: bool,
+    /// Whether that took into account that it is closed.
+    pub(crate) plainly_closed: bool,
     /// The arm that stands in its place.
     pub(crate) forward: Option<VertexId>,
     pub(crate) conjuncts: Vec<Conjunct>,

@@ -20,7 +20,6 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     data: Data,
-    path: Vec<String>,
 }
 
 pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Data, CueErrors> {
@@ -35,7 +34,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<Data, CueErrors> {
         members: Vec::new(),
         root: DataId(0),
     };
-    Reader { bytes, at: 0, data, path: Vec::new() }.document(limits)
+    Reader { bytes, at: 0, data }.document(limits)
 }
 
 fn refuse(reason: Reason) -> CueErrors {
@@ -120,8 +119,7 @@ impl Reader<'_> {
                         self.push(Node::List(start..end))
                     }
                     Some(Open::Struct(members, _)) => {
-                        self.path = open.iter().filter_map(|level| self.step(level)).collect();
-                        let members = self.without_repeats(members)?;
+                        let members = self.without_repeats(members, &open)?;
                         let start = self.data.members.len() as u32;
                         self.data.members.extend(members);
                         let end = self.data.members.len() as u32;
@@ -145,6 +143,7 @@ impl Reader<'_> {
     fn without_repeats(
         &self,
         members: Vec<(Range<u32>, DataId)>,
+        above: &[Open],
     ) -> Result<Vec<(Range<u32>, DataId)>, CueErrors> {
         let text = |range: &Range<u32>| self.data.text(range);
         let repeated = |kept: &[(Range<u32>, DataId)], name: &str| {
@@ -162,9 +161,9 @@ impl Reader<'_> {
                 None => kept.push((name, id)),
                 Some(other) if self.equal(other, id) => {}
                 Some(other) => {
-                    let path = self.path.iter().map(String::as_str);
+                    let path = above.iter().filter_map(|level| self.step(level));
                     let label = crate::label::quoted(text(&name));
-                    let path = path.chain([label.as_str()]).collect::<Vec<_>>().join(".");
+                    let path = path.chain([label]).collect::<Vec<_>>().join(".");
                     let reason = Reason::Conflict {
                         left: crate::print::data(&self.data, id),
                         right: crate::print::data(&self.data, other),
