@@ -73,23 +73,24 @@ impl Policy {
     /// Why the document does not hold, or could not be judged: that is never a pass.
     pub fn check(&self, data: &Data, absent: Absent) -> Result<(), CueErrors> {
         let shallow = Limits { eval_depth: self.limits.eval_depth.min(SHALLOW_DEPTH), ..self.limits };
-        match self.judge(data, absent, &shallow) {
+        match self.judge(data, absent, &shallow, true) {
             Err(errors) if shallow != self.limits && is_too_deep(&errors) => {
-                on_own_stack(|| self.judge(data, absent, &self.limits))
+                on_own_stack(|| self.judge(data, absent, &self.limits, true))
             }
             judged => judged,
         }
     }
 
-    fn judge(&self, data: &Data, absent: Absent, limits: &Limits) -> Result<(), CueErrors> {
+    /// `plain` is whether the short way may be taken; it changes how long it takes, never the outcome.
+    fn judge(&self, data: &Data, absent: Absent, limits: &Limits, plain: bool) -> Result<(), CueErrors> {
         let strict = absent == Absent::Refuse;
         let mut context = Context::new(&self.program, Some(data), limits, false);
-        context.plain = true;
+        context.plain = plain;
         evaluate(&mut context, Some(data))?;
         if strict && self.program.disjunctions {
             // Arms that need an absent field are dropped: what then remains must hold as well.
             context = Context::new(&self.program, Some(data), limits, true);
-            context.plain = true;
+            context.plain = plain;
             evaluate(&mut context, Some(data))?;
         }
         if strict {
@@ -175,3 +176,6 @@ pub(crate) fn finished(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
