@@ -1,122 +1,115 @@
-//! The ten steps against real servers and tools: Debian's docker-registry, buildah and skopeo.
+//! Checks against real servers and tools; what is missing is installed, built or fetched by package name first.
 
-use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+mod demo;
+mod kms;
+mod kube;
+mod registry;
+mod sigstore;
 
-use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Result, bail};
 
 use crate::shell;
 
-/// How long a server may take to listen: docker-registry takes a tenth of a second.
-const START: Duration = Duration::from_secs(20);
+/// One part: its name on the command line, and what runs it.
+type Part = (&'static str, fn(&Setting) -> Result<()>);
 
-/// What the demo says of itself with `--json`, as far as this looks at it.
-#[derive(Deserialize)]
-struct Demo {
-    image: String,
-    attestation: String,
-    builder: String,
+const PARTS: [Part; 5] = [
+    ("demo", demo::run),
+    ("registry", registry::run),
+    ("kube", kube::run),
+    ("kms", kms::run),
+    ("sigstore", sigstore::run),
+];
+
+/// What the parts are run with.
+pub(crate) struct Setting {
+    /// The binary under test.
+    binary: PathBuf,
+    /// A tenth of the counts.
+    short: bool,
+    /// A cosign that reads what we wrote, and writes what we read.
+    cosign: Option<PathBuf>,
 }
 
-/// Installs what is missing, runs the demo with a real registry and builder, and pulls its products with skopeo.
+impl Setting {
+    /// How often something is done: all of it, or a tenth, and never less than once.
+    fn count(&self, all: usize) -> usize {
+        if self.short { (all / 10).max(1) } else { all }
+    }
+}
+
+/// Runs the parts named, or all of them: `[--short] [--bin PROGRAM] [--cosign PROGRAM] [PART…]`.
 ///
 /// # Errors
-/// What could not be installed, started, or did not hold.
-pub fn run() -> Result<()> {
-    shell::install(&[("docker-registry", "docker-registry"), ("buildah", "buildah"), ("skopeo", "skopeo")])?;
-    shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost"])?;
-    let folder = tempfile::tempdir()?;
-    let registry = Registry::start(folder.path())?;
-    let address = registry.address.to_string();
-    let kept = folder.path().join("demo").to_string_lossy().into_owned();
-    shell::say(&format!("\n== the ten steps against docker-registry at {address}, buildah building"));
-    let output = Command::new(shell::root().join("target/release/provost"))
-        .args(["demo", "--json", "--registry", &address, "--builder", "buildah", "--dir", &kept])
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        bail!("the demo ended with {}", output.status);
-    }
-    let demo: Demo = serde_json::from_slice(&output.stdout).context("the demo's --json")?;
-    if demo.builder != "buildah" {
-        bail!("the image was built by {}, expected buildah", demo.builder);
-    }
-    for (what, reference) in [("image", &demo.image), ("attestation", &demo.attestation)] {
-        let target = format!("dir:{}", folder.path().join(what).display());
-        let source = format!("docker://{}", without_tag(reference));
-        shell::run("skopeo", &["copy", "--src-tls-verify=false", &source, &target])?;
-    }
-    shell::say(
-        "e2e: the ten steps hold against docker-registry; buildah built, skopeo pulled image and attestation",
-    );
-    Ok(())
-}
-
-/// skopeo takes a tag or a digest, not both: where there is a digest, it decides.
-fn without_tag(reference: &str) -> String {
-    let Some((name, digest)) = reference.split_once('@') else { return reference.to_owned() };
-    let name = name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name);
-    format!("{name}@{digest}")
-}
-
-/// A real docker-registry on a free port, ended when dropped.
-struct Registry {
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Registry {
-    fn start(folder: &Path) -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let storage = folder.join("registry");
-        fs::create_dir(&storage)?;
-        let configuration = folder.join("registry.yml");
-        fs::write(
-            &configuration,
-            format!(
-                "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
-                storage.display()
-            ),
-        )?;
-        let process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(&configuration)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("docker-registry does not start")?;
-        let registry = Self { process, address };
-        let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if began.elapsed() > START {
-                bail!("docker-registry does not listen on {address}");
+/// What could not be installed or started, and what did not hold.
+pub fn run(arguments: &[&str]) -> Result<()> {
+    let mut setting = Setting { binary: PathBuf::new(), short: false, cosign: None };
+    let mut names = Vec::new();
+    let mut arguments = arguments.iter();
+    while let Some(&argument) = arguments.next() {
+        match argument {
+            "--short" => setting.short = true,
+            "--bin" | "--cosign" => {
+                let Some(path) = arguments.next() else { bail!("{argument} names no program") };
+                let path = std::path::absolute(Path::new(path))?;
+                if argument == "--bin" { setting.binary = path } else { setting.cosign = Some(path) }
             }
-            thread::sleep(Duration::from_millis(20));
+            name if PARTS.iter().any(|(known, _)| *known == name) => names.push(name),
+            other => {
+                let known: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+                bail!("{other}: expected --short, --bin, --cosign, or one of {}", known.join(", "));
+            }
         }
-        Ok(registry)
     }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+    if setting.binary.as_os_str().is_empty() {
+        shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost"])?;
+        setting.binary = shell::root().join("target/release/provost");
     }
+    let mut failed = Vec::new();
+    for (name, part) in PARTS {
+        if !names.is_empty() && !names.contains(&name) {
+            continue;
+        }
+        let began = Instant::now();
+        shell::say(&format!("\n== e2e {name}"));
+        match part(&setting) {
+            Ok(()) => {
+                shell::say(&format!("== e2e {name} holds, took {:.1} s", began.elapsed().as_secs_f64()));
+            }
+            Err(error) => {
+                shell::say(&format!("== e2e {name} FAILED: {error:#}"));
+                failed.push(name);
+            }
+        }
+    }
+    if !failed.is_empty() {
+        bail!("e2e failed: {}", failed.join(", "));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without_tag;
+    use std::path::PathBuf;
+
+    use super::{Setting, run};
 
     #[test]
-    fn the_digest_decides() {
-        assert_eq!(without_tag("127.0.0.1:5000/a/b:latest@sha256:1"), "127.0.0.1:5000/a/b@sha256:1");
-        assert_eq!(without_tag("127.0.0.1:5000/a/b@sha256:1"), "127.0.0.1:5000/a/b@sha256:1");
-        assert_eq!(without_tag("127.0.0.1:5000/a/b:x.att"), "127.0.0.1:5000/a/b:x.att");
+    fn a_tenth_is_never_nothing() {
+        let setting = |short| Setting { binary: PathBuf::new(), short, cosign: None };
+        assert_eq!((setting(true).count(50), setting(true).count(3), setting(false).count(3)), (5, 1, 3));
+    }
+
+    #[test]
+    fn unknown_parts_are_named() {
+        let error = run(&["--short", "nosuch"]).map_err(|error| error.to_string());
+        assert_eq!(
+            error,
+            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, sigstore"
+                .to_owned())
+        );
     }
 }

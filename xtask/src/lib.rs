@@ -2,7 +2,11 @@
 
 pub mod bench;
 pub mod ci;
+pub mod cluster;
 pub mod e2e;
+pub mod fetched;
+mod place;
 pub mod replays;
+pub mod servers;
 mod shell;
 pub mod tidy;

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
-        ["e2e"] => e2e::run(),
+        ["e2e", rest @ ..] => e2e::run(rest),
         ["replays"] => replays::run(),
         ["bench"] => bench::run(),
         _ => {

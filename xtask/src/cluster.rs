@@ -1,0 +1,198 @@
+//! A real Kubernetes API server on etcd, without nodes: objects are stored, watched, patched and admitted, Pods stay pending.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::servers::{Server, free};
+use crate::{fetched, shell};
+
+/// How long the API server may take to be ready: five seconds on an idle machine, more beside a build.
+const READY: Duration = Duration::from_secs(120);
+/// How often it is asked meanwhile.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// A running cluster; its processes end when it is dropped, the server before its store.
+pub struct Cluster {
+    _server: Server,
+    _etcd: Server,
+    /// A kubeconfig file of an administrator.
+    pub kubeconfig: PathBuf,
+    /// Where the API server answers.
+    pub url: String,
+    /// The file of the certificates that it is to be trusted by.
+    pub ca: PathBuf,
+    /// The folder with kubectl in it.
+    pub programs: PathBuf,
+    /// The helm that fits.
+    pub helm: PathBuf,
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// Installs and builds what is missing, starts etcd and the API server, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// What could not be installed, built or started.
+    pub fn start() -> Result<Self> {
+        shell::install(&[("etcd", "etcd-server"), ("openssl", "openssl")])?;
+        let program = fetched::kube_apiserver()?;
+        let (kubectl, helm) = fetched::kubectl_and_helm()?;
+        let programs = kubectl.parent().context("the folder of kubectl")?.to_path_buf();
+        let folder = tempfile::tempdir()?;
+        let etcd = etcd(folder.path())?;
+        let token = token()?;
+        let server = api_server(&program, folder.path(), &etcd, &token)?;
+        let url = format!("https://{}", server.address);
+        let ca = folder.path().join("certificates/apiserver.crt");
+        let kubeconfig = folder.path().join("kubeconfig");
+        write_kubeconfig(&kubeconfig, &url, &ca, &token)?;
+        let cluster = Self { _server: server, _etcd: etcd, kubeconfig, url, ca, programs, helm, folder };
+        cluster.wait()?;
+        Ok(cluster)
+    }
+
+    fn wait(&self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let Err(error) = self.kubectl(&["get", "--raw=/readyz"]) else { break };
+            if began.elapsed() > READY {
+                return Err(error.context(format!("not ready: {}", self._server.last_words())));
+            }
+            thread::sleep(AGAIN);
+        }
+        // Namespaces come from the server itself, a moment after it is ready.
+        while self.kubectl(&["get", "namespace", "default"]).is_err() {
+            if began.elapsed() > READY {
+                bail!("the API server makes no namespace `default`");
+            }
+            thread::sleep(AGAIN);
+        }
+        Ok(())
+    }
+
+    /// kubectl as administrator; what it printed.
+    ///
+    /// # Errors
+    /// When it ends with another code than 0, with what it said.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        self.kubectl_with(arguments, "")
+    }
+
+    /// Applies objects written as YAML or JSON.
+    ///
+    /// # Errors
+    /// What kubectl says against them.
+    pub fn apply(&self, objects: &str) -> Result<String> {
+        self.kubectl_with(&["apply", "-f", "-"], objects)
+    }
+
+    fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut child = Command::new(self.programs.join("kubectl"))
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("HOME", self.folder.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("kubectl does not start")?;
+        child.stdin.take().context("standard input")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// A kubeconfig file of a service account, which may do what RBAC grants it and no more.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub fn kubeconfig_of(&self, namespace: &str, account: &str) -> Result<PathBuf> {
+        let token = self.kubectl(&["create", "token", account, "--namespace", namespace])?;
+        let path = self.folder.path().join(format!("kubeconfig-{namespace}-{account}"));
+        write_kubeconfig(&path, &self.url, &self.ca, token.trim())?;
+        Ok(path)
+    }
+
+    /// A folder that vanishes with the cluster.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn etcd(folder: &Path) -> Result<Server> {
+    let address = free()?;
+    let client = format!("http://{address}");
+    let peer = format!("http://{}", free()?);
+    let mut command = Command::new("etcd");
+    command.arg("--data-dir").arg(folder.join("etcd")).args([
+        "--listen-client-urls",
+        &client,
+        "--advertise-client-urls",
+        &client,
+        "--listen-peer-urls",
+        &peer,
+        "--initial-advertise-peer-urls",
+        &peer,
+        "--initial-cluster",
+        &format!("default={peer}"),
+        // The store dies with the check: what a power cut would lose is of no use to anybody.
+        "--unsafe-no-fsync",
+    ]);
+    Server::start(command, "etcd", folder, address)
+}
+
+fn api_server(program: &Path, folder: &Path, etcd: &Server, token: &str) -> Result<Server> {
+    let key = folder.join("accounts.key");
+    let public = folder.join("accounts.pub");
+    shell::quiet("openssl", &["genrsa", "-out", &key.to_string_lossy(), "2048"])?;
+    let (key_text, public_text) = (key.to_string_lossy(), public.to_string_lossy());
+    shell::quiet("openssl", &["rsa", "-in", &key_text, "-pubout", "-out", &public_text])?;
+    let tokens = folder.join("tokens.csv");
+    fs::write(&tokens, format!("{token},admin,admin,system:masters\n"))?;
+    let address = free()?;
+    let mut command = Command::new(program);
+    command.arg("--cert-dir").arg(folder.join("certificates"));
+    command.arg("--token-auth-file").arg(&tokens);
+    command.arg("--service-account-key-file").arg(&public);
+    command.arg("--service-account-signing-key-file").arg(&key);
+    command.args([
+        &format!("--etcd-servers=http://{}", etcd.address),
+        &format!("--secure-port={}", address.port()),
+        "--bind-address=127.0.0.1",
+        "--service-cluster-ip-range=10.0.0.0/24",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        "--authorization-mode=RBAC",
+        "--disable-admission-plugins=ServiceAccount",
+        "--allow-privileged=true",
+    ]);
+    Server::start(command, "kube-apiserver", folder, address)
+}
+
+/// A token that nobody else on the machine can guess.
+fn token() -> Result<String> {
+    let random = shell::output("openssl", &["rand", "-hex", "24"])?;
+    match random.trim() {
+        "" => bail!("openssl rand says nothing"),
+        random => Ok(random.to_owned()),
+    }
+}
+
+fn write_kubeconfig(path: &Path, url: &str, ca: &Path, token: &str) -> Result<()> {
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: e2e\n\
+         clusters: [{{name: e2e, cluster: {{server: \"{url}\", certificate-authority: \"{}\"}}}}]\n\
+         users: [{{name: e2e, user: {{token: \"{token}\"}}}}]\n\
+         contexts: [{{name: e2e, context: {{cluster: e2e, user: e2e, namespace: default}}}}]\n",
+        ca.display()
+    );
+    fs::write(path, text).with_context(|| path.display().to_string())
+}
