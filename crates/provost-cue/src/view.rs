@@ -40,6 +40,8 @@ pub enum Presence {
 pub struct Field<'e, 'a> {
     /// Its name without quotes.
     pub name: Arc<str>,
+    /// The name as paths and printed values show it, in quotes where it needs them.
+    pub shown: String,
     /// What kind of name that is.
     pub kind: Name,
     /// Whether it is there.
@@ -152,7 +154,8 @@ impl<'e, 'a> Value<'e, 'a> {
                 ArcType::Required => Presence::Required,
                 ArcType::Optional => Presence::Optional,
             };
-            Some(Field { name: context.labels.name(label), kind, presence, value: self.at(arc) })
+            let (name, shown) = (context.labels.name(label), context.labels.shown(label));
+            Some(Field { name, shown, kind, presence, value: self.at(arc) })
         };
         arcs.into_iter().filter_map(field).collect()
     }
@@ -174,6 +177,24 @@ impl<'e, 'a> Value<'e, 'a> {
     /// The path from the instance's root, as errors show it.
     pub fn path(self) -> String {
         self.evaluation.context.borrow().path(self.vertex)
+    }
+
+    #[doc(hidden)]
+    pub fn own_error(self) -> Option<String> {
+        let mut context = self.evaluation.context.borrow_mut();
+        let end = context.finalize(self.vertex).and_then(|()| context.settle(self.vertex));
+        let v = context.actual(self.vertex);
+        let own = context.known(v).and_then(|node| node.errors.clone());
+        match (own, end) {
+            (Some(bottom), _) => {
+                let text = finished(&context, Ok(Some(Rc::clone(&bottom)))).err()?.to_string();
+                Some(format!("{:?} {text}", bottom.code))
+            }
+            (None, Ok(None)) => None,
+            (None, Ok(Some(bottom))) if bottom.code.is_incomplete() => None,
+            (None, Ok(Some(_))) => Some("child".into()),
+            (None, Err(abort)) => Some(format!("ABORT {}", finished(&context, Err(abort)).err()?)),
+        }
     }
 
     /// The error this very value ends in, its fields' errors included; incomplete ones too.
