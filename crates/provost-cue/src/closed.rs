@@ -125,8 +125,36 @@ impl Context<'_> {
         !evidence(&within) || evidence(&|scope| self.in_scope(scope, demand.outer) && !within(scope))
     }
 
+    /// Whether two unfinished vertices, alike in what they hold, are also known alike to what is demanded of them.
+    pub(crate) fn closed_alike(&mut self, a: VertexId, b: VertexId) -> Done<bool> {
+        let (left, right) = (self.demands(a)?, self.demands(b)?);
+        if left != right {
+            return Ok(false);
+        }
+        if left.is_empty() {
+            return Ok(true);
+        }
+        let arcs: Vec<_> = self.vertex(a).arcs.iter().collect();
+        self.spend(arcs.len() * left.len())?;
+        for (label, one) in arcs {
+            let Some(other) = self.vertex(b).arcs.get(label) else { return Ok(false) };
+            if left.iter().any(|demand| self.meets(demand, a, one) != self.meets(demand, b, other)) {
+                return Ok(false);
+            }
+            if self.vertex(one).arcs.len() > 0 && !self.closed_alike(one, other)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The errors of fields that no demand knows.
-    fn closed_errors(&mut self, v: VertexId, demands: &[Demand]) -> Done<Option<Rc<Bottom>>> {
+    fn closed_errors(
+        &mut self,
+        v: VertexId,
+        demands: &[Demand],
+        refused: &mut Vec<VertexId>,
+    ) -> Done<Option<Rc<Bottom>>> {
         if demands.is_empty() {
             return Ok(None);
         }
@@ -150,6 +178,8 @@ impl Context<'_> {
             }
             let fault = Bottom::new(arc, Code::Eval, Reason::NotAllowed, None);
             let fault = Rc::new(Bottom { closedness: true, ..(*fault).clone() });
+            self.add_error(inner, Rc::clone(&fault));
+            refused.push(inner);
             found = Bottom::combine(found, Some(fault));
         }
         Ok(found)
@@ -171,7 +201,8 @@ impl Context<'_> {
         let mut ends = own.clone();
         let decided = self.known(v).is_some_and(|node| !node.arms.is_empty());
         if self.only_data(v).is_none() && !decided {
-            if let Some(closed) = self.closed_errors(v, demands)? {
+            let mut refused = Vec::new();
+            if let Some(closed) = self.closed_errors(v, demands, &mut refused)? {
                 climb(&mut ends, closed);
             }
             let arcs: Vec<_> = self.vertex(v).arcs.iter().collect();
@@ -180,7 +211,7 @@ impl Context<'_> {
                     continue;
                 }
                 let arc = self.actual(arc);
-                if self.only_data(arc).is_some() && !self.vertex(arc).plain {
+                if refused.contains(&arc) || (self.only_data(arc).is_some() && !self.vertex(arc).plain) {
                     continue;
                 }
                 let below = self.demands_below(demands, arc)?;

@@ -3,13 +3,17 @@
 mod expr;
 mod scope;
 
-use crate::ast::{Decl as AstDecl, Field, FieldLabel, File};
+use std::collections::HashMap;
+
+use crate::ast::{Decl as AstDecl, Experiments, Expr as Ast, Field, FieldLabel, File, Kind};
 use crate::builtin;
-use crate::error::{Code, CueErrors, Reason};
+use crate::error::{Code, CueError, CueErrors, Reason};
 use crate::expr::{Decl, Expr, ExprId, Program};
-use crate::label::Labels;
+use crate::label::{Label, LabelKind, Labels};
 use crate::source::{Sources, Span};
+use crate::value::Value;
 use crate::vertex::ArcType;
+use crate::text::Syntax;
 use scope::{Binding, Scope};
 
 /// Compiles files that were parsed in the order of their names.
@@ -21,8 +25,14 @@ pub(crate) fn compile(files: &[File], sources: Sources) -> Result<Program, CueEr
         sources,
         scopes: Vec::new(),
         path: Vec::new(),
+        experiments: Experiments::default(),
+        literals: Vec::new(),
+        let_now: None,
+        let_uses: HashMap::new(),
+        errors: Vec::new(),
+        trying: false,
     };
-    let mut package = Scope::default();
+    let mut package = Scope { literal: true, ..Scope::default() };
     for file in files {
         compiler.declare_fields(&mut package, &file.decls);
     }
@@ -30,6 +40,9 @@ pub(crate) fn compile(files: &[File], sources: Sources) -> Result<Program, CueEr
     let mut roots = Vec::new();
     for file in files {
         roots.push(compiler.file(file)?);
+    }
+    if let Some(errors) = CueErrors::all(std::mem::take(&mut compiler.errors)) {
+        return Err(errors);
     }
     Ok(Program::new(compiler.exprs, roots, compiler.labels, compiler.sources))
 }
@@ -53,6 +66,17 @@ struct Compiler {
     scopes: Vec<Scope>,
     /// The labels of the fields around, for error texts.
     path: Vec<String>,
+    experiments: Experiments,
+    /// The literals around, innermost last: whether each is a list.
+    literals: Vec<bool>,
+    /// The let clause whose value is being compiled.
+    let_now: Option<Label>,
+    /// Which let clauses each let clause uses.
+    let_uses: HashMap<Label, Vec<(Label, Span)>>,
+    /// What is wrong with the declarations so far.
+    errors: Vec<CueError>,
+    /// Whether a try clause is around, in which `x?` has a meaning.
+    trying: bool,
 }
 
 impl Compiler {
@@ -74,14 +98,11 @@ impl Compiler {
         for attribute in &file.attributes {
             let construct = match attribute.split('(').next() {
                 Some("@if" | "@ignore" | "@embed" | "@extern") => format!("attribute {attribute}"),
-                Some("@experiment") => {
-                    let name = attribute.trim_start_matches("@experiment(").trim_end_matches(')');
-                    format!("experiment \"{name}\"")
-                }
                 _ => continue,
             };
             return self.unsupported(Span::default(), construct);
         }
+        self.experiments = file.experiments;
         let mut imports = Scope::for_imports();
         for import in &file.imports {
             let path = import.path.split(':').next().unwrap_or_default();
@@ -116,7 +137,7 @@ impl Compiler {
     fn sources_index(&self, file: &File) -> u32 {
         match file.decls.first() {
             Some(AstDecl::Field(field)) => field.span.file,
-            Some(AstDecl::Let { span, .. } | AstDecl::Ellipsis(_, span)) => span.file,
+            Some(AstDecl::Let { span, .. } | AstDecl::Ellipsis(span)) => span.file,
             Some(AstDecl::Embed(expr)) => expr.span.file,
             Some(AstDecl::Comprehension(comprehension)) => comprehension.span.file,
             None => 0,
@@ -134,60 +155,141 @@ impl Compiler {
 
     /// The declarations of one struct, with a level of their own. At the top, fields lie on the package's level.
     fn decls(&mut self, decls: &[AstDecl], top: bool) -> Result<Vec<Decl>, CueErrors> {
-        let mut scope = Scope::default();
+        let mut scope = Scope { literal: !top, ..Scope::default() };
         if top {
             scope.shares_level();
         } else {
             self.declare_fields(&mut scope, decls);
         }
         for decl in decls {
-            match decl {
-                AstDecl::Let { name, span, .. } => {
-                    let label = self.labels.unique(name);
-                    scope.bind(name, Binding::Alias(label), *span);
-                }
-                AstDecl::Field(field) => {
-                    if let Some(alias) = &field.alias {
-                        let label = match &field.label {
-                            FieldLabel::Identifier(name) => self.labels.identifier(name),
-                            FieldLabel::Text(name) => self.labels.text(name),
-                            _ => return self.unsupported(field.span, "alias of a dynamic field or pattern"),
-                        };
-                        scope.bind(alias, Binding::Alias(label), field.span);
-                    }
-                }
-                _ => {}
-            }
+            self.declare_aliases(&mut scope, decl);
         }
         self.scopes.push(scope);
-        let compiled = decls.iter().map(|decl| self.decl(decl)).collect::<Result<Vec<_>, _>>();
+        self.literals.push(false);
+        let compiled = self.decls_inside(decls);
+        self.literals.pop();
         let scope = self.scopes.pop();
-        let compiled = compiled?;
         if let Some((reason, span)) = scope.and_then(|scope| scope.unused()) {
             // CUE reports an unused alias without a path.
             let positions = self.sources.position(span).into_iter().collect();
-            return Err(CueErrors::one(String::new(), Code::Eval, reason, positions));
+            self.errors.push(CueError { path: String::new(), code: Code::Eval, reason, positions });
         }
         Ok(compiled)
+    }
+
+    fn declare_aliases(&mut self, scope: &mut Scope, decl: &AstDecl) {
+        match decl {
+            AstDecl::Let { name, span, .. } => {
+                let label = self.labels.unique(name);
+                scope.bind(name, Binding::Alias(label), *span);
+            }
+            AstDecl::Field(field) => {
+                let binding = match &field.label {
+                    FieldLabel::Identifier(name) => Binding::Alias(self.labels.identifier(name)),
+                    FieldLabel::Text(name) => Binding::Alias(self.labels.text(name)),
+                    FieldLabel::Dynamic(_) => Binding::Keyed(None),
+                    FieldLabel::Pattern { .. } if self.experiments.alias_v2 => return,
+                    FieldLabel::Pattern { .. } => Binding::Keyed(None),
+                };
+                if let Some((alias, span)) = &field.alias {
+                    scope.bind(alias, binding, *span);
+                }
+                if let Some(alias) = &field.name_alias
+                    && let FieldLabel::Identifier(name) | FieldLabel::Text(name) = &field.label
+                {
+                    let name = self.add(Expr::Value(Value::text(name)), field.span);
+                    scope.bind(alias, Binding::Name(name), field.span);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Compiles declarations one by one; what is wrong with one does not hide what is wrong with the next.
+    fn decls_inside(&mut self, decls: &[AstDecl]) -> Vec<Decl> {
+        for decl in decls {
+            let AstDecl::Field(Field { label, alias: Some((alias, _)), .. }) = decl else { continue };
+            let key: &Ast = match label {
+                FieldLabel::Dynamic(key) => key,
+                FieldLabel::Pattern { pattern, .. } if !self.experiments.alias_v2 => pattern,
+                _ => continue,
+            };
+            match self.expr(key) {
+                Ok(key) => {
+                    if let Some(scope) = self.scopes.last_mut() {
+                        scope.key(alias, key);
+                    }
+                }
+                Err(errors) => self.errors.extend(errors.iter().cloned()),
+            }
+        }
+        let mut compiled = Vec::with_capacity(decls.len());
+        for decl in decls {
+            let (path, scopes, literals) = (self.path.len(), self.scopes.len(), self.literals.len());
+            match self.decl(decl) {
+                Ok(decl) => compiled.push(decl),
+                Err(errors) => {
+                    self.errors.extend(errors.iter().cloned());
+                    self.path.truncate(path);
+                    self.scopes.truncate(scopes);
+                    self.literals.truncate(literals);
+                }
+            }
+        }
+        compiled
     }
 
     fn decl(&mut self, decl: &AstDecl) -> Result<Decl, CueErrors> {
         match decl {
             AstDecl::Field(field) => self.field(field),
             AstDecl::Let { name, value, span } => {
-                let value = self.expr(value)?;
-                match self.scopes.last().and_then(|scope| scope.alias(name)) {
-                    Some(label) => Ok(Decl::Let { label, value }),
-                    None => self.unsupported(*span, "let clause"),
+                let Some(label) = self.scopes.last().and_then(|scope| scope.alias(name)) else {
+                    return self.unsupported(*span, "let clause");
+                };
+                let outer = self.let_now.replace(label);
+                self.path.push("let[]".to_owned());
+                let value = self.expr(value);
+                if value.is_ok() {
+                    self.path.pop();
                 }
+                self.let_now = outer;
+                if let Some(outer) = outer {
+                    let inner = self.let_uses.get(&label).cloned().unwrap_or_default();
+                    self.let_uses.entry(outer).or_default().extend(inner);
+                }
+                Ok(Decl::Let { label, value: value? })
             }
+            AstDecl::Embed(expr) if self.experiments.explicit_open => match &expr.kind {
+                Kind::Open(inner) => Ok(Decl::Embed(self.expr(inner)?)),
+                _ => Ok(Decl::Unify(self.expr(expr)?)),
+            },
             AstDecl::Embed(expr) => Ok(Decl::Embed(self.expr(expr)?)),
             AstDecl::Comprehension(comprehension) => {
                 Ok(Decl::Comprehension(self.comprehension(comprehension)?))
             }
-            AstDecl::Ellipsis(None, _) => Ok(Decl::Ellipsis),
-            AstDecl::Ellipsis(Some(_), span) => self.unsupported(*span, "typed ellipsis in a struct"),
+            AstDecl::Ellipsis(_) => Ok(Decl::Ellipsis),
         }
+    }
+
+    /// Complains where a let clause comes back to itself.
+    fn let_use(&mut self, label: Label, span: Span) -> Result<(), CueErrors> {
+        let Some(user) = self.let_now.filter(|_| label.kind() == LabelKind::Let) else { return Ok(()) };
+        self.let_uses.entry(user).or_default().push((label, span));
+        let mut seen = vec![label];
+        let mut next = 0;
+        while let Some(at) = seen.get(next).copied() {
+            next += 1;
+            if at == user {
+                let words = "cyclic references in let clause or alias".to_owned();
+                return self.fail(span, Reason::Syntax { problem: Syntax::Other { words } });
+            }
+            for (used, _) in self.let_uses.get(&at).into_iter().flatten() {
+                if !seen.contains(used) {
+                    seen.push(*used);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn field(&mut self, field: &Field) -> Result<Decl, CueErrors> {
@@ -220,40 +322,65 @@ impl Compiler {
             }
             FieldLabel::Dynamic(key) => {
                 let key = self.expr(key)?;
-                Ok(Decl::Dynamic { key, arc, value: self.aliased(field)? })
+                let Some(name) = &field.name_alias else {
+                    return Ok(Decl::Dynamic { key, arc, value: self.aliased(field)? });
+                };
+                let mut scope = Scope::default();
+                scope.shares_level();
+                scope.bind(name, Binding::Name(key), field.span);
+                self.scopes.push(scope);
+                let value = self.aliased(field);
+                self.scopes.pop();
+                Ok(Decl::Dynamic { key, arc, value: value? })
             }
             FieldLabel::Pattern { alias, pattern } => {
                 if arc != ArcType::Member {
                     return self.unsupported(field.span, "pattern with ? or !");
                 }
                 let pattern = self.expr(pattern)?;
-                let Some(name) = alias else {
-                    return Ok(Decl::Pattern { pattern, alias: None, value: self.aliased(field)? });
-                };
-                let label = self.labels.unique(name);
-                let mut scope = Scope::default();
-                scope.bind(name, Binding::Alias(label), field.span);
-                self.scopes.push(scope);
+                let postfix = field.alias.as_ref().filter(|_| self.experiments.alias_v2);
+                let mut value_scope = Scope::default();
+                value_scope.shares_level();
+                if let Some((name, span)) = postfix {
+                    value_scope.bind(name, Binding::Value, *span);
+                }
+                let name = alias.as_ref().or(field.name_alias.as_ref());
+                let label = name.map(|name| self.labels.unique(name));
+                if let (Some(name), Some(label)) = (name, label) {
+                    let mut scope = Scope::default();
+                    scope.bind(name, Binding::Alias(label), field.span);
+                    self.scopes.push(scope);
+                }
+                self.scopes.push(value_scope);
                 let value = self.aliased(field);
-                self.scopes.pop();
+                let unused = self.scopes.pop().and_then(|scope| scope.unused());
+                if label.is_some() {
+                    self.scopes.pop();
+                }
                 let value = value?;
-                Ok(Decl::Pattern { pattern, alias: Some(label), value })
+                match unused {
+                    Some((reason, span)) => self.fail(span, reason),
+                    None => Ok(Decl::Pattern { pattern, alias: label, value }),
+                }
             }
         }
     }
 
     /// A field's value, in which its value alias means the value itself.
     fn aliased(&mut self, field: &Field) -> Result<ExprId, CueErrors> {
-        let Some(name) = &field.value_alias else { return self.expr(&field.value) };
+        let Some((name, span)) = &field.value_alias else { return self.expr(&field.value) };
         let mut scope = Scope::default();
         scope.shares_level();
-        scope.bind(name, Binding::Value, field.span);
+        scope.bind(name, Binding::Value, *span);
         self.scopes.push(scope);
         let value = self.expr(&field.value);
         let scope = self.scopes.pop();
         let value = value?;
         match scope.and_then(|scope| scope.unused()) {
-            Some((reason, span)) => self.fail(span, reason),
+            Some((reason, span)) => {
+                let positions = self.sources.position(span).into_iter().collect();
+                Err(CueErrors::one(String::new(), Code::Eval, reason, positions))
+            }
             None => Ok(value),
         }
     }

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::{Code, Reason};
 use crate::expr::{Clause, Expr, ExprId};
-use crate::fault::{Eval, Src};
+use crate::fault::{Eval, Src, Stop};
 use crate::kind::Kinds;
 use crate::label::{Label, LabelKind};
 use crate::resolve::Need;
@@ -11,9 +11,10 @@ use crate::value::Value;
 use crate::vertex::{ArcType, Close, Elem, EnvId, NO_ENV, VertexId};
 
 impl Context<'_> {
-    /// The body of a comprehension and one environment for each time it holds.
-    pub(crate) fn yields(&mut self, id: ExprId, env: EnvId, force: bool) -> Eval<(ExprId, Vec<EnvId>)> {
-        let Expr::Comprehension(clauses, body) = self.program.expr(id) else { return Ok((id, Vec::new())) };
+    /// The bodies of a comprehension: one with its environment for each time it holds, or the one for when it never does.
+    pub(crate) fn yields(&mut self, id: ExprId, env: EnvId, force: bool) -> Eval<Vec<(EnvId, ExprId)>> {
+        let Expr::Comprehension(clauses, body, fallback) = self.program.expr(id) else { return Ok(Vec::new()) };
+        let outside = env;
         let mut envs = vec![env];
         for clause in clauses {
             let mut next = Vec::with_capacity(envs.len());
@@ -49,17 +50,44 @@ impl Context<'_> {
                             next.push(self.add_env(env, holder)?);
                         }
                     }
-                    Clause::Let { label, value } => {
-                        let holder = self.add_detached(Vec::new())?;
-                        let conjunct = Self::conjunct(env, Elem::Expr(*value), Close::ROOT);
-                        self.insert_arc(holder, *label, ArcType::Member, conjunct)?;
-                        next.push(self.add_env(env, holder)?);
+                    Clause::Let { label, value } => next.push(self.named_env(env, *label, *value)?),
+                    Clause::Try { label, value, references } => {
+                        if self.leads_nowhere(references, env, force)? {
+                            continue;
+                        }
+                        match (label, value) {
+                            (Some(label), Some(value)) => next.push(self.named_env(env, *label, *value)?),
+                            _ => next.push(env),
+                        }
                     }
                 }
             }
             envs = next;
         }
-        Ok((*body, envs))
+        Ok(match fallback {
+            Some(fallback) if envs.is_empty() => vec![(outside, *fallback)],
+            _ => envs.into_iter().map(|env| (env, *body)).collect(),
+        })
+    }
+
+    /// A level with one name of its own.
+    fn named_env(&mut self, env: EnvId, label: Label, value: ExprId) -> Eval<EnvId> {
+        let holder = self.add_detached(Vec::new())?;
+        let conjunct = Self::conjunct(env, Elem::Expr(value), Close::ROOT);
+        self.insert_arc(holder, label, ArcType::Member, conjunct)?;
+        Ok(self.add_env(env, holder)?)
+    }
+
+    /// Whether one of the references that a try clause guards leads nowhere.
+    fn leads_nowhere(&mut self, references: &[ExprId], env: EnvId, force: bool) -> Eval<bool> {
+        for reference in references {
+            match self.eval_need(*reference, env, Need::Scalar, force) {
+                Ok(_) => {}
+                Err(Stop::Bottom(bottom)) if bottom.code.is_incomplete() => return Ok(true),
+                Err(stop) => return Err(stop),
+            }
+        }
+        Ok(false)
     }
 
     /// The elements of a list or the regular fields of a struct; from then on no more may come.

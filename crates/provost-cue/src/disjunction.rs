@@ -7,7 +7,7 @@ use crate::error::{Code, Reason};
 use crate::expr::Expr;
 use crate::fault::{Bottom, Done};
 use crate::value::Value;
-use crate::vertex::{Choice, Conjunct, Elem, Mode, VertexId};
+use crate::vertex::{ArcType, Choice, Conjunct, Elem, Mode, Status, VertexId};
 
 /// Combined disjunctions are cut off here: all pairs of arms are compared, and 1,000 arms are 500,000 pairs, about 1 s.
 pub(crate) const ARMS: usize = 1_000;
@@ -17,14 +17,16 @@ pub(crate) const ARMS: usize = 1_000;
 struct Partial {
     vertex: VertexId,
     mode: Mode,
-    /// All disjunctions, as seen from the copy.
+    /// The mode of the arm that was tried last.
+    arm: Mode,
+    /// All disjunctions, as seen from the copy, and those of the vertices it is an arm of.
     choices: Vec<Choice>,
 }
 
 /// An arm that holds, and its mode among the arms inside the arm it came from.
 type Found = (VertexId, Option<Mode>);
-/// What an arm comes to: those that hold with the disjunctions as they see them, or its error.
-type Tried = Result<(Vec<Found>, Vec<Choice>), Rc<Bottom>>;
+/// What an arm comes to: those that hold with their modes and the disjunctions as they see them, or its error.
+type Tried = Result<Vec<(VertexId, Option<Mode>, Vec<Choice>)>, Rc<Bottom>>;
 
 impl Context<'_> {
     /// Decides all disjunctions of a vertex. It ends with an arm in its place, with arms, or with an error.
@@ -34,11 +36,25 @@ impl Context<'_> {
             return Ok(());
         }
         let count = choices.len();
-        // Where closedness is asked for, unfinished copies that look alike may still differ in what they know.
-        let free = self.demands(v)?.is_empty();
-        let mut partials = vec![Partial { vertex: v, mode: Mode::Maybe, choices }];
+        match self.combine_arms(v, choices, count, true)? {
+            Ok(partials) => self.finish(v, partials),
+            Err(bottom) => self.add_error(v, bottom),
+        }
+        Ok(())
+    }
+
+    /// All combinations of the arms of the first `count` disjunctions that hold. Where they are not `whole`, more is
+    /// to come for them.
+    fn combine_arms(
+        &mut self,
+        v: VertexId,
+        choices: Vec<Choice>,
+        count: usize,
+        whole: bool,
+    ) -> Done<Result<Vec<Partial>, Rc<Bottom>>> {
+        let mut partials = vec![Partial { vertex: v, mode: Mode::Maybe, arm: Mode::Maybe, choices }];
         for index in 0..count {
-            let last = index + 1 == count;
+            let last = whole && index + 1 == count;
             let mut results: Vec<(Partial, Option<Mode>, Mode)> = Vec::new();
             let mut errors: Vec<Option<Rc<Bottom>>> = Vec::new();
             let (mut left_drops, mut right_drops) = (true, true);
@@ -50,11 +66,12 @@ impl Context<'_> {
                         return self.over("arms of disjunctions of one field", ARMS as u64);
                     }
                     match self.try_arm(v, partial, choice, arm, last)? {
-                        Ok((found, choices)) => {
-                            left_drops &= partial.mode != Mode::Default;
+                        Ok(found) => {
+                            left_drops &= partial.mode != Mode::Default && partial.arm != Mode::Default;
                             right_drops &= *right != Mode::Default;
-                            for (vertex, nested) in found {
-                                let result = Partial { vertex, mode: partial.mode, choices: choices.clone() };
+                            for (vertex, nested, choices) in found {
+                                let result =
+                                    Partial { vertex, mode: partial.mode, arm: *right, choices };
                                 results.push((result, nested, *right));
                             }
                         }
@@ -76,10 +93,7 @@ impl Context<'_> {
                     Some(nested) => combine(left, combine(right, nested)),
                 };
                 decided |= nested.is_some() && partial.mode != Mode::Maybe;
-                match last || free {
-                    true => self.keep(&mut partials, partial)?,
-                    false => partials.push(partial),
-                }
+                self.keep(&mut partials, partial, last)?;
             }
             for partial in &mut partials {
                 if decided && partial.mode == Mode::Maybe {
@@ -87,13 +101,10 @@ impl Context<'_> {
                 }
             }
             if partials.is_empty() {
-                let bottom = self.empty(v, errors);
-                self.add_error(v, bottom);
-                return Ok(());
+                return Ok(Err(self.empty(v, errors)));
             }
         }
-        self.finish(v, partials);
-        Ok(())
+        Ok(Ok(partials))
     }
 
     fn finish(&mut self, v: VertexId, mut partials: Vec<Partial>) {
@@ -119,11 +130,15 @@ impl Context<'_> {
         }
     }
 
-    /// Adds a partial result unless an equal one is there.
-    fn keep(&mut self, partials: &mut Vec<Partial>, partial: Partial) -> Done {
+    /// Adds a partial result unless an equal one is there. Unfinished ones must also be known to the same definitions.
+    fn keep(&mut self, partials: &mut Vec<Partial>, partial: Partial, last: bool) -> Done {
         for known in partials.iter_mut() {
-            if self.alike(known.vertex, partial.vertex)? {
-                known.mode = known.mode.max(partial.mode);
+            let alike = self.alike(known.vertex, partial.vertex)?
+                && (last || self.closed_alike(known.vertex, partial.vertex)?);
+            if alike {
+                if partial.mode == Mode::Default {
+                    known.mode = Mode::Default;
+                }
                 return Ok(());
             }
         }
@@ -131,15 +146,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Tries one arm on a copy; the copies that hold, and the disjunctions as seen from the copy.
-    fn try_arm(
-        &mut self,
-        v: VertexId,
-        partial: &Partial,
-        choice: &Choice,
-        arm: &Elem,
-        last: bool,
-    ) -> Done<Tried> {
+    /// Tries one arm on a copy; the copies that hold, and the disjunctions as seen from each.
+    fn try_arm(&mut self, v: VertexId, partial: &Partial, choice: &Choice, arm: &Elem, last: bool) -> Done<Tried> {
         self.enter()?;
         let mut copied = self.copy(partial.vertex)?;
         let copy = copied.root;
@@ -152,17 +160,54 @@ impl Context<'_> {
         self.insert(copy, &Conjunct { env, elem: arm.clone(), close: choice.close })?;
         let found = if last || self.has_fatal(copy) {
             self.finalize(copy)?;
-            self.outcome(copy)?
+            let found = self.outcome(copy)?;
+            found.map(|found| found.into_iter().map(|(arm, mode)| (arm, mode, choices.clone())).collect())
         } else {
-            self.run_tasks(copy)?;
+            self.look_ahead(copy)?;
             match self.fatal_below(copy)? {
                 Some(bottom) => Err(bottom),
-                None => Ok(vec![(copy, None)]),
+                None => self.nested_arms(copy, choices)?,
             }
         };
         self.vertex_mut(v).forward = forward;
         self.leave();
-        Ok(found.map(|found| (found, choices)))
+        Ok(found)
+    }
+
+    /// Decides the disjunctions inside an arm before more is said about it.
+    fn nested_arms(&mut self, copy: VertexId, choices: Vec<Choice>) -> Done<Tried> {
+        let inner = match self.known(copy) {
+            Some(node) if node.tasks.is_empty() && !node.choices.is_empty() => node.choices.clone(),
+            _ => return Ok(Ok(vec![(copy, None, choices)])),
+        };
+        self.node(copy).choices.clear();
+        let count = inner.len();
+        let all = inner.into_iter().chain(choices).collect();
+        Ok(self.combine_arms(copy, all, count, false)?.map(|partials| {
+            let single = partials.len() == 1;
+            let outer = |partial: Partial| {
+                let choices = partial.choices.into_iter().skip(count).collect();
+                (partial.vertex, (!single || partial.mode == Mode::Default).then_some(partial.mode), choices)
+            };
+            partials.into_iter().map(outer).collect()
+        }))
+    }
+
+    /// Inserts what a vertex and its fields are told without completing them, so that contradictions show.
+    fn look_ahead(&mut self, v: VertexId) -> Done {
+        self.enter()?;
+        self.expand(v)?;
+        self.run_tasks(v)?;
+        let mut next = 0;
+        while let Some((_, arc)) = self.vertex(v).arcs.at(next) {
+            next += 1;
+            let open = self.vertex(arc).arc == ArcType::Member && self.vertex(arc).status <= Status::Open;
+            if open && self.only_data(arc).is_none() && !self.has_fatal(v) {
+                self.look_ahead(arc)?;
+            }
+        }
+        self.leave();
+        Ok(())
     }
 
     /// What a completed arm comes to: itself, the arms inside it, or its error.

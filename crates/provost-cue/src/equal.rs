@@ -2,9 +2,9 @@
 
 use crate::context::Context;
 use crate::fault::Done;
-use crate::label::Label;
+use crate::label::{Label, LabelKind};
 use crate::value::{Value, same};
-use crate::vertex::{ArcType, VertexId};
+use crate::vertex::{Conjunct, Status, VertexId};
 
 impl Context<'_> {
     /// Whether two complete vertices have the same value, field by field.
@@ -50,9 +50,15 @@ impl Context<'_> {
                 }
             }
         }
+        if self.vertex(a).status == Status::Fresh && self.vertex(b).status == Status::Fresh {
+            // Nobody looked at them: they are alike where the same is said of them.
+            let (left, right) = (&self.vertex(a).conjuncts, &self.vertex(b).conjuncts);
+            let same = |(left, right): (&Conjunct, &Conjunct)| left.elem == right.elem;
+            return Ok(left.len() == right.len() && left.iter().zip(right).all(same));
+        }
         let fields = |context: &Self, v: VertexId| -> Vec<(Label, VertexId)> {
-            let member = |arc: VertexId| context.vertex(arc).arc == ArcType::Member;
-            context.vertex(v).arcs.iter().filter(|(label, arc)| label.is_regular() && member(*arc)).collect()
+            let counts = |label: Label| label.kind() != LabelKind::Let;
+            context.vertex(v).arcs.iter().filter(|(label, _)| counts(*label)).collect()
         };
         let (left, right) = (fields(self, a), fields(self, b));
         if left.len() != right.len() {
@@ -60,7 +66,7 @@ impl Context<'_> {
         }
         for (label, left) in left {
             let Some(right) = self.vertex(b).arcs.get(label) else { return Ok(false) };
-            if !self.alike(left, right)? {
+            if self.vertex(left).arc != self.vertex(right).arc || !self.alike(left, right)? {
                 return Ok(false);
             }
         }

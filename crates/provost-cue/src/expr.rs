@@ -34,6 +34,21 @@ pub(crate) enum Expr {
     Enclosing {
         up: u32,
     },
+    /// The value that is being evaluated: an alias of it used outside any struct.
+    Here,
+    /// The list around the element that is being evaluated.
+    Around,
+    /// An expression of some levels up.
+    Up(u32, ExprId),
+    /// The field some levels up whose name is the value of an expression there.
+    Keyed {
+        up: u32,
+        key: ExprId,
+    },
+    /// A reference that may lead nowhere, guarded by a try clause.
+    Optional(ExprId),
+    /// Something whose closedness does not count here.
+    Open(ExprId),
     Select(ExprId, Label),
     Index(ExprId, ExprId),
     Slice(ExprId, Option<ExprId>, Option<ExprId>),
@@ -44,8 +59,8 @@ pub(crate) enum Expr {
     Call(ExprId, Vec<ExprId>),
     /// The arms, and whether each is marked as a default.
     Disjunction(Vec<(ExprId, bool)>),
-    /// The conditions and body of a comprehension.
-    Comprehension(Vec<Clause>, ExprId),
+    /// The conditions and body of a comprehension, and the body for when it comes to nothing.
+    Comprehension(Vec<Clause>, ExprId, Option<ExprId>),
 }
 
 /// A declaration.
@@ -72,6 +87,8 @@ pub(crate) enum Decl {
         value: ExprId,
     },
     Embed(ExprId),
+    /// An embedding that closes like a conjunct: where opening is explicit.
+    Unify(ExprId),
     Comprehension(ExprId),
     Ellipsis,
 }
@@ -89,6 +106,8 @@ pub(crate) enum Clause {
     For { key: Option<Label>, value: Label, source: ExprId },
     If(ExprId),
     Let { label: Label, value: ExprId },
+    /// Goes on only where all these references lead somewhere; adds one level with a name.
+    Try { label: Option<Label>, value: Option<ExprId>, references: Vec<ExprId> },
 }
 
 /// A piece of an interpolated string.

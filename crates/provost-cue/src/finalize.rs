@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{Code, Reason};
 use crate::fault::{Bottom, Done, Src, Stop};
+use crate::kind::Kinds;
 use crate::value::Value;
 use crate::vertex::{ArcType, Status, VertexId};
 
@@ -35,7 +36,43 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Settles which fields or elements a vertex has, and leaves those themselves open.
+    pub(crate) fn shape(&mut self, v: VertexId) -> Done {
+        let v = self.actual(v);
+        if self.vertex(v).status >= Status::Finalizing {
+            return Ok(());
+        }
+        if self.only_data(v).is_some() {
+            return self.finalize(v);
+        }
+        self.enter()?;
+        self.complete_ancestors(v)?;
+        self.expand(v)?;
+        if self.vertex(v).status == Status::Open {
+            self.vertex_mut(v).status = Status::Finalizing;
+            let here = std::mem::replace(&mut self.here, v);
+            let ended = self.arrange(v)?;
+            let shaped = self.known(v).is_some_and(|node| node.is_struct || node.list.is_some());
+            if shaped && !ended {
+                self.vertex_mut(v).status = Status::Open;
+            } else {
+                if !ended {
+                    self.conclude(v)?;
+                }
+                self.vertex_mut(v).status = Status::Final;
+            }
+            self.here = here;
+        }
+        self.leave();
+        Ok(())
+    }
+
     fn complete(&mut self, v: VertexId) -> Done {
+        if self.arrange(v)? { Ok(()) } else { self.conclude(v) }
+    }
+
+    /// Does all the work of a vertex but what concerns its fields; true where nothing is left to be done.
+    fn arrange(&mut self, v: VertexId) -> Done<bool> {
         loop {
             self.spend(1)?;
             self.run_tasks(v)?;
@@ -54,7 +91,7 @@ impl Context<'_> {
                     continue;
                 }
                 self.add_error(v, Bottom::new(v, Code::StructuralCycle, Reason::StructuralCycle, None));
-                return Ok(());
+                return Ok(true);
             }
             if self.known(v).is_some_and(|node| !node.choices.is_empty()) {
                 if self.has_fatal(v) {
@@ -64,7 +101,7 @@ impl Context<'_> {
                 self.decide(v)?;
                 if self.vertex(v).forward.is_some() || self.known(v).is_some_and(|node| !node.arms.is_empty())
                 {
-                    return Ok(());
+                    return Ok(true);
                 }
                 continue;
             }
@@ -72,6 +109,17 @@ impl Context<'_> {
                 break;
             }
         }
+        let node = self.node(v);
+        let bare = node.scalar.is_none() && node.list.is_none() && node.checks.is_empty();
+        if node.literal && bare && node.tops.is_empty() && node.kinds.meets(Kinds::STRUCT) {
+            // A struct whose embeddings came to nothing is a struct all the same.
+            node.kinds = Kinds::STRUCT;
+            node.is_struct = true;
+        }
+        Ok(false)
+    }
+
+    fn conclude(&mut self, v: VertexId) -> Done {
         self.check_bounds(v);
         self.check_value(v)?;
         let mut next = 0;

@@ -154,7 +154,19 @@ impl Context<'_> {
                 self.add_choice(v, choice);
                 Ok(())
             }
-            Expr::Reference { .. } | Expr::Enclosing { .. } | Expr::Select(..) | Expr::Index(..) => {
+            Expr::Open(inner) => {
+                let close = Close { open: true, ..close };
+                self.insert(v, &Conjunct { env, elem: Elem::Expr(*inner), close })
+            }
+            Expr::Reference { .. }
+            | Expr::Enclosing { .. }
+            | Expr::Select(..)
+            | Expr::Index(..)
+            | Expr::Here
+            | Expr::Around
+            | Expr::Up(..)
+            | Expr::Keyed { .. }
+            | Expr::Optional(_) => {
                 self.add_task(v, Work::Resolve(id), env, close);
                 Ok(())
             }
@@ -274,8 +286,8 @@ impl Context<'_> {
                     self.insert_value(v, part, close)?;
                 }
             }
-            Value::Bound(BoundOp::NotEqual | BoundOp::Match | BoundOp::NotMatch, _) => {
-                if let Value::Bound(BoundOp::NotEqual, _) = value {
+            Value::Bound(BoundOp::Equal | BoundOp::NotEqual | BoundOp::Match | BoundOp::NotMatch, _) => {
+                if let Value::Bound(BoundOp::Equal | BoundOp::NotEqual, _) = value {
                     self.node(v).tops.push(close.scope);
                 }
                 let node = self.node(v);

@@ -15,7 +15,7 @@ use crate::insert::order;
 use crate::kind::Kinds;
 use crate::resolve::{Need, Target};
 use crate::value::{BoundOp, Value};
-use crate::vertex::{Close, Conjunct, Elem, EnvId, NOWHERE, VertexId};
+use crate::vertex::{Close, Conjunct, Elem, EnvId, NOWHERE, Status, VertexId};
 
 impl Context<'_> {
     /// The value of an expression; structs and lists by handle.
@@ -39,7 +39,16 @@ impl Context<'_> {
                 let span = Some(program.span(id));
                 Err(Stop::Bottom(Bottom::new(NOWHERE, Code::LegacyUser, Reason::ExplicitBottom, span)))
             }
-            Expr::Reference { .. } | Expr::Enclosing { .. } | Expr::Select(..) | Expr::Index(..) => {
+            Expr::Open(inner) => self.eval_need(*inner, env, need, force),
+            Expr::Reference { .. }
+            | Expr::Enclosing { .. }
+            | Expr::Select(..)
+            | Expr::Index(..)
+            | Expr::Here
+            | Expr::Around
+            | Expr::Up(..)
+            | Expr::Keyed { .. }
+            | Expr::Optional(_) => {
                 match self.target(id, env, force)? {
                     Target::Vertex(vertex) => self.value_of(vertex, need, force),
                     Target::Value(value) => Ok(value),
@@ -155,6 +164,10 @@ impl Context<'_> {
                 self.finalize(vertex)?;
                 Ok(self.fatal_below(vertex)?.is_some())
             }
+            Ok(Value::Vertex(vertex)) if self.vertex(self.actual(vertex)).status < Status::Finalizing => {
+                Err(Stop::Blocked)
+            }
+            Ok(Value::Vertex(vertex)) => Ok(self.fatal_below(vertex)?.is_some()),
             Ok(_) => Ok(false),
             Err(Stop::Bottom(bottom)) if force || !bottom.code.is_incomplete() => Ok(true),
             Err(Stop::Bottom(_)) => Err(Stop::Blocked),
@@ -182,13 +195,12 @@ impl Context<'_> {
         let value = self.scalar(id, env, force, op.text())?;
         let kinds = self.kinds_of(&value);
         let fits = match op {
-            BoundOp::NotEqual => value.is_scalar(),
+            BoundOp::NotEqual | BoundOp::Equal => true,
             BoundOp::Match | BoundOp::NotMatch => kinds == Kinds::STRING,
             _ => kinds.within(Kinds::NUMBER | Kinds::STRING | Kinds::BYTES),
         };
         if !fits {
             let expected = match op {
-                BoundOp::NotEqual => return Ok(self.unsupported("!= of a struct or list as a bound", None)?),
                 BoundOp::Match | BoundOp::NotMatch => Kinds::STRING,
                 _ => Kinds::NUMBER | Kinds::STRING | Kinds::BYTES,
             };
@@ -330,6 +342,14 @@ impl Context<'_> {
                     self.spend(text.len() / 64)?;
                     self.regex(pattern)?.matches(text) == (*op == BoundOp::Match)
                 }
+                (BoundOp::Equal | BoundOp::NotEqual, Value::Vertex(left), Value::Vertex(right)) => {
+                    self.finalize(*right)?;
+                    self.alike(*left, *right)? == (*op == BoundOp::Equal)
+                }
+                (BoundOp::Equal, value, bound) => match order(value, bound) {
+                    Some(order) => order == Ordering::Equal,
+                    None => value == bound,
+                },
                 (BoundOp::NotEqual, value, bound) => match order(value, bound) {
                     Some(order) => order != Ordering::Equal,
                     None => value != bound,

@@ -2,7 +2,7 @@
 
 mod expr;
 
-use crate::ast::{Clause, Comprehension, Decl, Expr, Field, FieldLabel, File, Import, Kind};
+use crate::ast::{Clause, Comprehension, Decl, Experiments, Expr, Field, FieldLabel, File, Import, Kind};
 use crate::error::{Code, CueErrors, Reason};
 use crate::limits::Limits;
 use crate::scanner::Scanner;
@@ -20,7 +20,8 @@ pub(crate) fn parse(
     limits: &Limits,
 ) -> Result<File, CueErrors> {
     let tokens = Scanner::new(text, file, sources, limits.policy_depth).file()?;
-    let mut parser = Parser { tokens: &tokens, at: 0, sources, depth: 0, limits };
+    let experiments = Experiments::default();
+    let mut parser = Parser { tokens: &tokens, at: 0, sources, depth: 0, limits, experiments };
     parser.file(name)
 }
 
@@ -30,6 +31,7 @@ pub(super) struct Parser<'a> {
     pub(super) sources: &'a Sources,
     pub(super) depth: usize,
     pub(super) limits: &'a Limits,
+    pub(super) experiments: Experiments,
 }
 
 /// What stands in place of a token beyond the last one.
@@ -109,12 +111,15 @@ impl<'a> Parser<'a> {
             imports: Vec::new(),
             decls: Vec::new(),
             attributes: Vec::new(),
+            experiments: Experiments::default(),
         };
         while let Tok::Attribute(text) = &self.token().tok {
+            self.experiment(text)?;
             file.attributes.push(text.clone());
             self.at += 1;
             self.commas();
         }
+        file.experiments = self.experiments;
         if self.keyword() == Some("package")
             && let Tok::Ident(package) = &self.ahead(1).tok
         {
@@ -151,6 +156,29 @@ impl<'a> Parser<'a> {
             return self.expected("'EOF'");
         }
         Ok(file)
+    }
+
+    /// Turns on what a file's `@experiment(…)` names.
+    fn experiment(&mut self, attribute: &str) -> Result<(), CueErrors> {
+        let Some(names) = attribute.strip_prefix("@experiment(").and_then(|rest| rest.strip_suffix(')')) else {
+            return Ok(());
+        };
+        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            match name {
+                "explicitopen" => self.experiments.explicit_open = true,
+                "aliasv2" => self.experiments.alias_v2 = true,
+                "try" => self.experiments.try_clauses = true,
+                // Comparing structs is a part of the language by now.
+                "structcmp" | "testing" | "accepted_" => {}
+                unknown => {
+                    let words = format!(
+                        "parsing experiments for version \"v0.16.1\": unknown experiment \"{unknown}\""
+                    );
+                    return self.other(self.token().span, words);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn end_clause(&mut self) -> Result<(), CueErrors> {
@@ -210,8 +238,7 @@ impl<'a> Parser<'a> {
     fn decl(&mut self) -> Result<Decl, CueErrors> {
         let span = self.token().span;
         if self.take("...") {
-            let typed = !matches!(self.token().tok, Tok::Comma(_) | Tok::Eof | Tok::Op("}"));
-            return Ok(Decl::Ellipsis(if typed { Some(self.expr()?) } else { None }, span));
+            return Ok(Decl::Ellipsis(span));
         }
         if let Some(field) = self.field()? {
             return Ok(Decl::Field(field));
@@ -224,8 +251,12 @@ impl<'a> Parser<'a> {
                 Ok(Decl::Let { name, value: self.expr()?, span })
             }
             Some("for" | "if") => Ok(Decl::Comprehension(self.comprehension()?)),
+            Some("try") if self.begins_try() => Ok(Decl::Comprehension(self.comprehension()?)),
             _ => {
                 let value = self.expr()?;
+                if self.is("=") {
+                    return self.other(span, "pre-v0.2 alias; use \"let X = expr\" instead");
+                }
                 self.skip_attributes();
                 Ok(Decl::Embed(value))
             }
@@ -258,7 +289,7 @@ impl<'a> Parser<'a> {
         };
         let after = |offset: usize| &self.ahead(from + length + offset).tok;
         match (after(0), after(1)) {
-            (Tok::Op(":"), _) | (Tok::Op("?" | "!"), Tok::Op(":")) => Some(length),
+            (Tok::Op(":" | "~"), _) | (Tok::Op("?" | "!"), Tok::Op(":")) => Some(length),
             _ => None,
         }
     }
@@ -271,13 +302,37 @@ impl<'a> Parser<'a> {
             if self.label_length(2).is_none() {
                 return Ok(None);
             }
-            alias = Some(name.clone());
+            self.prefix_alias()?;
+            alias = Some((name.clone(), span));
             self.at += 2;
         }
         if self.label_length(0).is_none() {
             return Ok(None);
         }
         let label = self.label()?;
+        let mut name_alias = None;
+        if self.is("~") {
+            let tilde = self.token().span;
+            if alias.is_some() {
+                return self.other(span, "field has both label alias and postfix alias");
+            }
+            if !self.experiments.alias_v2 {
+                return self.other(tilde, "postfix alias syntax requires @experiment(aliasv2)");
+            }
+            self.at += 1;
+            let blank = |name: String| (name != "_").then_some(name);
+            if self.take("(") {
+                name_alias = blank(self.name()?);
+                match self.token().tok {
+                    Tok::Comma(_) => self.at += 1,
+                    _ => return self.expected("','"),
+                }
+                alias = blank(self.name()?).map(|name| (name, tilde));
+                self.need(")")?;
+            } else {
+                alias = blank(self.name()?).map(|name| (name, tilde));
+            }
+        }
         let arc = match (self.take("?"), self.take("!")) {
             (true, _) => ArcType::Optional,
             (_, true) => ArcType::Required,
@@ -286,8 +341,10 @@ impl<'a> Parser<'a> {
         self.need(":")?;
         let value_alias = match (&self.token().tok, &self.ahead(1).tok) {
             (Tok::Ident(name), Tok::Op("=")) if self.label_length(2).is_none() => {
+                self.prefix_alias()?;
+                let at = self.token().span;
                 self.at += 2;
-                Some(name.clone())
+                Some((name.clone(), at))
             }
             _ => None,
         };
@@ -297,7 +354,28 @@ impl<'a> Parser<'a> {
             None => self.expr()?,
         };
         self.skip_attributes();
-        Ok(Some(Field { label, alias, arc, value_alias, value, span }))
+        Ok(Some(Field { label, alias, name_alias, arc, value_alias, value, span }))
+    }
+
+    /// Refuses `X=` where the file has chosen the other way of naming.
+    fn prefix_alias(&self) -> Result<(), CueErrors> {
+        if !self.experiments.alias_v2 {
+            return Ok(());
+        }
+        let words = "old-style alias syntax (=) is not allowed with @experiment(aliasv2); \
+                     use postfix syntax (~X or ~(K,V))";
+        self.other(self.ahead(1).span, words)
+    }
+
+    /// Whether a try clause stands here, not a value called `try`.
+    pub(super) fn begins_try(&self) -> bool {
+        self.experiments.try_clauses
+            && match (&self.ahead(1).tok, &self.ahead(2).tok) {
+                (Tok::Op("{"), _) => true,
+                (Tok::Ident(word), _) if matches!(word.as_str(), "for" | "if" | "let" | "try") => true,
+                (Tok::Ident(_), after) => matches!(after, Tok::Op("=")),
+                _ => false,
+            }
     }
 
     fn label(&mut self) -> Result<FieldLabel, CueErrors> {
@@ -327,6 +405,7 @@ impl<'a> Parser<'a> {
                 self.need("[")?;
                 let alias = match (&self.token().tok, &self.ahead(1).tok) {
                     (Tok::Ident(name), Tok::Op("=")) => {
+                        self.prefix_alias()?;
                         self.at += 2;
                         Some(name.clone())
                     }
@@ -363,15 +442,27 @@ impl<'a> Parser<'a> {
                     clauses.push(Clause::If(self.expr()?));
                 }
                 Some("let") if !clauses.is_empty() => {
+                    let span = self.token().span;
                     self.at += 1;
                     let name = self.name()?;
                     self.need("=")?;
-                    clauses.push(Clause::Let { name, value: self.expr()? });
+                    clauses.push(Clause::Let { name, span, value: self.expr()? });
+                }
+                Some("try") if self.experiments.try_clauses => {
+                    let span = self.token().span;
+                    self.at += 1;
+                    let (mut name, mut value) = (None, None);
+                    if matches!(self.token().tok, Tok::Ident(_)) && matches!(self.ahead(1).tok, Tok::Op("=")) {
+                        name = Some((self.name()?, span));
+                        self.need("=")?;
+                        value = Some(self.expr()?);
+                    }
+                    clauses.push(Clause::Try { name, value, span });
                 }
                 _ => break,
             }
             if let (Tok::Comma(_), Tok::Ident(word)) = (&self.token().tok, &self.ahead(1).tok)
-                && matches!(word.as_str(), "for" | "if" | "let")
+                && matches!(word.as_str(), "for" | "if" | "let" | "try")
                 && !matches!(self.ahead(2).tok, Tok::Op(":"))
             {
                 self.at += 1;
@@ -381,9 +472,30 @@ impl<'a> Parser<'a> {
             return self.expected("'{'");
         }
         let body = Box::new(self.operand()?);
-        if let Some(word @ ("else" | "fallback" | "otherwise")) = self.keyword() {
-            return self.other(self.token().span, format!("{word} requires @experiment(try)"));
+        let fallback = self.fallback(&clauses)?;
+        Ok(Comprehension { clauses, body, fallback, span })
+    }
+
+    /// `else {…}` after one `if` or `try`, `otherwise {…}` after anything else.
+    fn fallback(&mut self, clauses: &[Clause]) -> Result<Option<Box<Expr>>, CueErrors> {
+        let Some(word @ ("else" | "fallback" | "otherwise")) = self.keyword() else { return Ok(None) };
+        let span = self.token().span;
+        if !self.experiments.try_clauses {
+            return self.other(span, format!("{word} requires @experiment(try)"));
         }
-        Ok(Comprehension { clauses, body, span })
+        let single = matches!(clauses, [Clause::If(_) | Clause::Try { .. }]);
+        match (single, word) {
+            (true, "else") | (false, "fallback" | "otherwise") => {}
+            (true, _) => return self.other(span, "use 'else' with single 'if' or 'try' clause"),
+            (false, _) => {
+                let words = "use 'otherwise' for comprehensions with multiple clauses or 'for' clauses";
+                return self.other(span, words);
+            }
+        }
+        self.at += 1;
+        if !self.is("{") {
+            return self.expected("'{'");
+        }
+        Ok(Some(Box::new(self.operand()?)))
     }
 }

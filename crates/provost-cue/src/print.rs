@@ -238,7 +238,16 @@ fn write_expr(out: &mut String, context: &Context<'_>, id: ExprId) {
             out.push(']');
         }
         Expr::Reference { label, .. } => out.push_str(&context.labels.shown(*label)),
-        Expr::Enclosing { .. } => out.push('_'),
+        Expr::Enclosing { .. } | Expr::Here | Expr::Around | Expr::Keyed { .. } => out.push('_'),
+        Expr::Up(_, inner) => write(out, inner),
+        Expr::Optional(inner) => {
+            write(out, inner);
+            out.push('?');
+        }
+        Expr::Open(inner) => {
+            write(out, inner);
+            out.push_str("...");
+        }
         Expr::Select(base, label) => {
             write(out, base);
             out.push('.');
@@ -301,7 +310,7 @@ fn write_expr(out: &mut String, context: &Context<'_>, id: ExprId) {
             });
             out.push(')');
         }
-        Expr::Comprehension(_, body) => write(out, body),
+        Expr::Comprehension(_, body, _) => write(out, body),
     }
 }
 
@@ -332,7 +341,7 @@ fn write_decl(out: &mut String, context: &Context<'_>, decl: &Decl) {
             out.push_str(&format!("let {}=", context.labels.shown(*label)));
             write_expr(out, context, *value);
         }
-        Decl::Embed(id) | Decl::Comprehension(id) => write_expr(out, context, *id),
+        Decl::Embed(id) | Decl::Unify(id) | Decl::Comprehension(id) => write_expr(out, context, *id),
         Decl::Ellipsis => out.push_str("..."),
     }
 }

@@ -89,6 +89,32 @@ impl Context<'_> {
                     None => Err(Stop::Blocked),
                 }
             }
+            Expr::Here => Ok(Target::Vertex(self.here)),
+            Expr::Around => Ok(Target::Vertex(self.vertex(self.here).parent)),
+            Expr::Up(up, expr) => self.target(*expr, self.env_up(env, *up), force),
+            Expr::Optional(expr) | Expr::Open(expr) => self.target(*expr, env, force),
+            Expr::Keyed { up, key } => {
+                let env = self.env_up(env, *up);
+                let base = self.env(env).vertex;
+                match self.scalar(*key, env, force, "dynamic field")? {
+                    Value::Text(name) => {
+                        let label = self.labels.text(&name);
+                        match self.vertex(self.actual(base)).arcs.get(label) {
+                            Some(arc) => {
+                                self.present(arc, force)?;
+                                Ok(Target::Vertex(arc))
+                            }
+                            None if force => self.missing(base, label).map(Target::Vertex),
+                            None => Err(Stop::Blocked),
+                        }
+                    }
+                    key => {
+                        let (found, expected) = (key.kinds().to_string(), Kinds::STRING.to_string());
+                        let (value, context) = (Src::Value(key), "dynamic field");
+                        self.stop(Code::Eval, Reason::WrongKind { value, found, expected, context })
+                    }
+                }
+            }
             Expr::Enclosing { up } => Ok(Target::Vertex(self.env(self.env_up(env, *up)).vertex)),
             Expr::Select(base, label) => {
                 let base = self.base(*base, env, force)?;
@@ -182,7 +208,8 @@ impl Context<'_> {
                     return Err(Stop::Blocked);
                 }
                 if self.vertex(base).status < Status::Finalizing {
-                    self.finalize(base)?;
+                    self.force_ancestors(base)?;
+                    self.shape(base)?;
                 }
                 base = self.default_arm(self.actual(base))?;
             }
@@ -315,14 +342,18 @@ impl Context<'_> {
             return if settled { Ok(Value::Vertex(v)) } else { Err(Stop::Blocked) };
         }
         if self.vertex(v).status == Status::Finalizing {
-            if ready && need != Need::Whole {
+            let sized = self.known(v).and_then(|node| node.list).is_some_and(|(_, closed)| closed);
+            if (ready || sized) && need != Need::Whole {
                 return Ok(Value::Vertex(v));
             }
             let label = self.labels.shown(self.vertex(v).label);
             return self.stop(Code::Cycle, Reason::Cycle { label });
         }
         self.force_ancestors(v)?;
-        self.finalize(v)?;
+        match need {
+            Need::Whole => self.finalize(v)?,
+            Need::Scalar | Need::Fields => self.shape(v)?,
+        }
         let v = self.actual(v);
         self.final_value(v, need)
     }

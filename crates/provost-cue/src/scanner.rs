@@ -61,7 +61,9 @@ impl<'a> Scanner<'a> {
             let line_ended = self.space();
             let at = self.at;
             let ends = line_ended || self.rest().is_empty();
-            if ends && !inner && out.last().is_some_and(|token| token.tok.ends_line()) {
+            // A comma or colon at the start of a line continues the line before.
+            let goes_on = self.rest().starts_with([',', ':']);
+            if ends && !inner && !goes_on && out.last().is_some_and(|token| token.tok.ends_line()) {
                 out.push(Token { tok: Tok::Comma(true), span: self.span(at), close: None });
             }
             let tok = match self.rest().chars().next() {

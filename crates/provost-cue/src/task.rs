@@ -86,9 +86,8 @@ impl Context<'_> {
                 Ok(self.insert_value(v, &value, close)?)
             }
             Work::Comprehension(expr) => {
-                let (body, envs) = self.yields(*expr, env, force)?;
-                if let Expr::Struct(decls) = self.program.expr(body) {
-                    for env in envs {
+                for (env, body) in self.yields(*expr, env, force)? {
+                    if let Expr::Struct(decls) = self.program.expr(body) {
                         self.insert_struct(v, body, decls, env, close, true)?;
                     }
                 }
@@ -158,8 +157,7 @@ impl Context<'_> {
             match element {
                 Element::Expr(expr) => items.push((env, *expr)),
                 Element::Comprehension(expr) => {
-                    let (body, envs) = self.yields(*expr, env, force)?;
-                    items.extend(envs.into_iter().map(|env| (env, body)));
+                    items.extend(self.yields(*expr, env, force)?);
                 }
             }
         }
@@ -225,7 +223,7 @@ impl Context<'_> {
             return Ok(());
         }
         let defined = self.vertex(target).label.is_definition() && !self.vertex(target).detached;
-        if defined || (reference != u32::MAX && self.is_definition_path(ExprId(reference))) {
+        if !close.open && (defined || (reference != u32::MAX && self.is_definition_path(ExprId(reference)))) {
             inner.scope = self.add_scope(close.scope)?;
             let scope = if close.embed == crate::vertex::OPEN { inner.scope } else { close.embed };
             let open = crate::vertex::OPEN;

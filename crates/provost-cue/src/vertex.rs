@@ -62,11 +62,13 @@ pub(crate) struct Close {
     pub(crate) chain: u32,
     /// Whether it came through a reference that was followed before on this path.
     pub(crate) cyclic: bool,
+    /// Whether it came through `x...`: definitions do not close.
+    pub(crate) open: bool,
 }
 
 impl Close {
     /// Of a conjunct that stands in the policy itself.
-    pub(crate) const ROOT: Self = Self { scope: OPEN, embed: OPEN, both: OPEN, chain: 0, cyclic: false };
+    pub(crate) const ROOT: Self = Self { scope: OPEN, embed: OPEN, both: OPEN, chain: 0, cyclic: false, open: false };
 
     /// For a field inside.
     pub(crate) fn field(self) -> Self {
@@ -204,6 +206,8 @@ pub(crate) struct Node {
     /// Length and whether it is closed.
     pub(crate) list: Option<(usize, bool)>,
     pub(crate) is_struct: bool,
+    /// Whether a struct was written here, though it may only embed.
+    pub(crate) literal: bool,
     pub(crate) errors: Option<Rc<Bottom>>,
     /// Targets whose conjuncts were copied here, and in which scope.
     pub(crate) copied: Vec<(VertexId, ScopeId)>,
@@ -241,6 +245,7 @@ impl Default for Node {
             tops: Vec::new(),
             list: None,
             is_struct: false,
+            literal: false,
             errors: None,
             copied: Vec::new(),
             receivers: Vec::new(),

@@ -24,6 +24,7 @@ impl Compiler {
     pub(super) fn expr(&mut self, ast: &Ast) -> Result<ExprId, CueErrors> {
         let span = ast.span;
         let expr = match &ast.kind {
+            Kind::Identifier(name) if name == "_" => Expr::Value(Value::Type(crate::kind::Kinds::TOP)),
             Kind::Identifier(name) => match self.resolve(name, span)? {
                 Found::Expr(expr) => expr,
                 Found::Package(_) => return self.unsupported(span, format!("package {name} as a value")),
@@ -50,6 +51,7 @@ impl Compiler {
             Kind::Bottom => Expr::Bottom,
             Kind::Struct(decls) => Expr::Struct(self.decls(decls, false)?),
             Kind::List { elements, open } => {
+                self.literals.push(true);
                 let mut compiled = Vec::with_capacity(elements.len());
                 for element in elements {
                     compiled.push(match element {
@@ -64,6 +66,7 @@ impl Compiler {
                     Some(None) => Some(None),
                     None => None,
                 };
+                self.literals.pop();
                 Expr::List { elements: compiled, open }
             }
             Kind::Unary("*", _) => {
@@ -94,6 +97,12 @@ impl Compiler {
                     arguments.iter().map(|argument| self.expr(argument)).collect::<Result<_, _>>()?;
                 Expr::Call(function, arguments)
             }
+            Kind::Optional(inner) if self.trying => Expr::Optional(self.expr(inner)?),
+            Kind::Optional(_) => {
+                let words = "optional marker (?) is only valid within a try clause".to_owned();
+                return self.fail(span, Reason::Syntax { problem: Syntax::Other { words } });
+            }
+            Kind::Open(inner) => Expr::Open(self.expr(inner)?),
             Kind::Parens(inner) => return self.expr(inner),
         };
         Ok(self.add(expr, span))
@@ -136,45 +145,81 @@ impl Compiler {
         Ok(self.add(Expr::Select(base, label), span))
     }
 
-    fn resolve(&self, name: &str, span: Span) -> Result<Found, CueErrors> {
+    fn resolve(&mut self, name: &str, span: Span) -> Result<Found, CueErrors> {
+        let mut up = 0;
+        let mut found = None;
+        for scope in self.scopes.iter().rev() {
+            if let Some(binding) = scope.find(name) {
+                found = Some(binding.clone());
+                break;
+            }
+            up += u32::from(scope.level);
+        }
+        let expr = match found {
+            Some(Binding::Field(label)) => Expr::Reference { up, label },
+            Some(Binding::Alias(label)) => {
+                self.let_use(label, span)?;
+                Expr::Reference { up, label }
+            }
+            Some(Binding::Package { package, .. }) => return Ok(Found::Package(package)),
+            Some(Binding::Value) => match up.checked_sub(1) {
+                Some(up) => Expr::Enclosing { up },
+                None => Expr::Here,
+            },
+            Some(Binding::Keyed(Some(key))) => Expr::Keyed { up, key },
+            Some(Binding::Keyed(None)) => {
+                let words = "cyclic reference in field alias".to_owned();
+                return self.fail(span, Reason::Syntax { problem: Syntax::Other { words } });
+            }
+            Some(Binding::Name(key)) => Expr::Up(up, key),
+            None if name == "self" && self.experiments.alias_v2 => self.own_self(),
+            None if name == "self" => {
+                let words = "predeclared identifier \"self\" requires @experiment(aliasv2)".to_owned();
+                return self.fail(span, Reason::Syntax { problem: Syntax::Other { words } });
+            }
+            None => match builtin::predeclared(name) {
+                Some(value) => Expr::Value(value),
+                None => return self.fail(span, Reason::ReferenceNotFound { name: name.to_owned() }),
+            },
+        };
+        Ok(Found::Expr(expr))
+    }
+
+    /// What `self` means here: the innermost list or struct as written.
+    fn own_self(&self) -> Expr {
+        if self.literals.last() == Some(&true) {
+            return Expr::Around;
+        }
         let mut up = 0;
         for scope in self.scopes.iter().rev() {
-            match scope.find(name) {
-                Some(Binding::Field(label) | Binding::Alias(label)) => {
-                    return Ok(Found::Expr(Expr::Reference { up, label: *label }));
-                }
-                Some(Binding::Package { package, .. }) => return Ok(Found::Package(package)),
-                Some(Binding::Value) => match up.checked_sub(1) {
-                    Some(up) => return Ok(Found::Expr(Expr::Enclosing { up })),
-                    None => return self.unsupported(span, "value alias outside a struct"),
-                },
-                None => up += u32::from(scope.level),
+            if scope.literal {
+                break;
             }
+            up += u32::from(scope.level);
         }
-        match builtin::predeclared(name) {
-            Some(value) => Ok(Found::Expr(Expr::Value(value))),
-            None => self.fail(span, Reason::ReferenceNotFound { name: name.to_owned() }),
-        }
+        Expr::Enclosing { up }
     }
 
     pub(super) fn comprehension(&mut self, ast: &Comprehension) -> Result<ExprId, CueErrors> {
-        let outside = self.scopes.len();
+        let (outside, trying) = (self.scopes.len(), self.trying);
         let compiled = self.clauses(ast);
+        self.trying = trying;
         let mut unused = None;
         while self.scopes.len() > outside {
             unused = self.scopes.pop().and_then(|scope| scope.unused()).or(unused);
         }
-        let compiled = compiled?;
+        let (clauses, body) = compiled?;
+        let fallback = ast.fallback.as_ref().map(|body| self.expr(body)).transpose()?;
         match unused {
             // CUE asks only let clauses to be used, not the variables of a for.
             Some((reason, span)) if span != ast.span => self.fail(span, reason),
-            _ => Ok(compiled),
+            _ => Ok(self.add(Expr::Comprehension(clauses, body, fallback), ast.span)),
         }
     }
 
-    fn clauses(&mut self, ast: &Comprehension) -> Result<ExprId, CueErrors> {
+    fn clauses(&mut self, ast: &Comprehension) -> Result<(Vec<Clause>, ExprId), CueErrors> {
         let mut clauses = Vec::with_capacity(ast.clauses.len());
-        for clause in &ast.clauses {
+        for (index, clause) in ast.clauses.iter().enumerate() {
             clauses.push(match clause {
                 AstClause::If(condition) => Clause::If(self.expr(condition)?),
                 AstClause::For { key, value, source } => {
@@ -190,17 +235,45 @@ impl Compiler {
                     self.scopes.push(scope);
                     Clause::For { key, value, source }
                 }
-                AstClause::Let { name, value } => {
+                AstClause::Let { name, span, value } => {
                     let value = self.expr(value)?;
-                    let label = self.labels.unique(name);
-                    let mut scope = Scope::default();
-                    scope.bind(name, Binding::Alias(label), Span { start: ast.span.start + 1, ..ast.span });
-                    self.scopes.push(scope);
-                    Clause::Let { label, value }
+                    Clause::Let { label: self.named(name, *span), value }
+                }
+                AstClause::Try { name: Some((name, span)), value: Some(value), .. } => {
+                    let outer = std::mem::replace(&mut self.trying, true);
+                    let references = self.guarded(value);
+                    let value = self.expr(value);
+                    self.trying = outer;
+                    let (references, value) = (references?, value?);
+                    Clause::Try { label: Some(self.named(name, *span)), value: Some(value), references }
+                }
+                AstClause::Try { span, .. } => {
+                    if index + 1 < ast.clauses.len() {
+                        let words = "struct-form try clause must be the last clause in a comprehension";
+                        let problem = Syntax::Other { words: words.to_owned() };
+                        return self.fail(*span, Reason::Syntax { problem });
+                    }
+                    self.trying = true;
+                    Clause::Try { label: None, value: None, references: self.guarded(&ast.body)? }
                 }
             });
         }
-        let body = self.expr(&ast.body)?;
-        Ok(self.add(Expr::Comprehension(clauses, body), ast.span))
+        Ok((clauses, self.expr(&ast.body)?))
+    }
+
+    /// A level with one name of its own.
+    fn named(&mut self, name: &str, span: Span) -> crate::label::Label {
+        let label = self.labels.unique(name);
+        let mut scope = Scope::default();
+        scope.bind(name, Binding::Alias(label), Span { start: span.start + 1, ..span });
+        self.scopes.push(scope);
+        label
+    }
+
+    /// The references marked with `?` in an expression, as seen from outside of it.
+    fn guarded(&mut self, ast: &Ast) -> Result<Vec<ExprId>, CueErrors> {
+        let mut marked = Vec::new();
+        crate::ast::optional_references(ast, &mut marked);
+        marked.into_iter().map(|ast| self.expr(ast)).collect()
     }
 }

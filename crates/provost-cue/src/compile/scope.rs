@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use crate::builtin::Package;
 use crate::error::Reason;
+use crate::expr::ExprId;
 use crate::label::Label;
 use crate::source::Span;
 
@@ -16,6 +17,10 @@ pub(super) enum Binding {
     Alias(Label),
     /// The struct that begins just inside this scope.
     Value,
+    /// A field whose name is computed: the expression of its name, once that is compiled.
+    Keyed(Option<ExprId>),
+    /// The name of a field, known or computed.
+    Name(ExprId),
     /// An imported package; it must be used.
     Package {
         package: &'static Package,
@@ -27,20 +32,22 @@ pub(super) enum Binding {
 /// The names of one level, or of a part of one.
 #[derive(Debug)]
 pub(super) struct Scope {
-    names: Vec<(String, Binding, Span, Cell<bool>)>,
+    pub(super) names: Vec<(String, Binding, Span, Cell<bool>)>,
     /// Whether an environment of its own belongs to it when the policy runs.
     pub(super) level: bool,
+    /// Whether it is a struct as written: what `self` means.
+    pub(super) literal: bool,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { names: Vec::new(), level: true }
+        Self { names: Vec::new(), level: true, literal: false }
     }
 }
 
 impl Scope {
     pub(super) fn for_imports() -> Self {
-        Self { names: Vec::new(), level: false }
+        Self { names: Vec::new(), level: false, literal: false }
     }
 
     /// Makes it a part of the level outside.
@@ -65,6 +72,15 @@ impl Scope {
         Some(binding)
     }
 
+    /// Says what the name of a computed field is.
+    pub(super) fn key(&mut self, name: &str, key: ExprId) {
+        for (known, binding, ..) in &mut self.names {
+            if known == name && matches!(binding, Binding::Keyed(None)) {
+                *binding = Binding::Keyed(Some(key));
+            }
+        }
+    }
+
     /// The label of an alias, without using it.
     pub(super) fn alias(&self, name: &str) -> Option<Label> {
         self.names.iter().find_map(|(known, binding, ..)| match binding {
@@ -79,7 +95,8 @@ impl Scope {
             _ if used.get() => None,
             Binding::Field(_) => None,
             Binding::Package { shown, .. } => Some((Reason::UnusedImport { import: shown.clone() }, *span)),
-            Binding::Alias(_) | Binding::Value => Some((Reason::UnusedAlias { name: name.clone() }, *span)),
+            Binding::Name(_) => None,
+            Binding::Alias(_) | Binding::Value | Binding::Keyed(_) => Some((Reason::UnusedAlias { name: name.clone() }, *span)),
         })
     }
 }

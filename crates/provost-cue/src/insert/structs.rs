@@ -28,8 +28,9 @@ impl Context<'_> {
     ) -> Done {
         self.spend(decls.len() + 1)?;
         self.own(v, close);
+        self.node(v).literal |= !body;
         let env = self.add_env(up, v)?;
-        let embeds = decls.iter().any(|decl| matches!(decl, Decl::Embed(_) | Decl::Comprehension(_)));
+        let embeds = decls.iter().any(|decl| matches!(decl, Decl::Embed(_) | Decl::Unify(_) | Decl::Comprehension(_)));
         let mut close = close;
         if embeds && !body && close.embed == OPEN {
             let scope = self.add_scope(close.scope)?;
@@ -67,6 +68,10 @@ impl Context<'_> {
                     self.add_task(v, work, env, inner);
                 }
                 Decl::Embed(value) => self.insert(v, &Self::conjunct(env, Elem::Expr(*value), close))?,
+                Decl::Unify(value) => {
+                    let close = Close { embed: OPEN, both: OPEN, ..close };
+                    self.insert(v, &Self::conjunct(env, Elem::Expr(*value), close))?;
+                }
                 Decl::Comprehension(value) => self.add_task(v, Work::Comprehension(*value), env, close),
                 Decl::Ellipsis => self.node(v).ellipses.push(close.scope),
             }

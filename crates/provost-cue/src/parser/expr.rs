@@ -30,7 +30,7 @@ const BINARY: [(&str, u8); 20] = [
     ("quo", 7),
     ("rem", 7),
 ];
-const UNARY: [&str; 11] = ["+", "-", "!", "*", "<", "<=", ">", ">=", "!=", "=~", "!~"];
+const UNARY: [&str; 12] = ["+", "-", "!", "*", "<", "<=", ">", ">=", "==", "!=", "=~", "!~"];
 
 impl Parser<'_> {
     pub(super) fn expr(&mut self) -> Result<Expr, CueErrors> {
@@ -83,9 +83,6 @@ impl Parser<'_> {
                 let value = self.nested(Self::unary)?;
                 return Ok(Expr { kind: Kind::Unary(op, Box::new(value)), span });
             }
-            if found == "==" {
-                return self.unknown(span, "unary '=='");
-            }
         }
         self.primary()
     }
@@ -119,8 +116,16 @@ impl Parser<'_> {
                 let arguments = self.list_of(")", "argument list")?;
                 self.need(")")?;
                 Kind::Call(Box::new(expr), arguments)
-            } else if self.is("?") || self.is("...") {
-                return self.unknown(span, "postfix operator");
+            } else if self.is("?") && self.experiments.try_clauses {
+                self.at += 1;
+                Kind::Optional(Box::new(expr))
+            } else if self.is("...") {
+                if !self.experiments.explicit_open {
+                    let words = "postfix ... operator requires @experiment(explicitopen)";
+                    return self.other(self.token().span, words);
+                }
+                self.at += 1;
+                Kind::Open(Box::new(expr))
             } else {
                 return Ok(expr);
             };
@@ -236,6 +241,7 @@ impl Parser<'_> {
             }
             match self.keyword() {
                 Some("for" | "if") => elements.push(Element::Comprehension(self.comprehension()?)),
+                Some("try") if self.begins_try() => elements.push(Element::Comprehension(self.comprehension()?)),
                 _ => elements.push(Element::Expr(self.expr()?)),
             }
             self.comma("]", "list literal")?;
@@ -259,6 +265,7 @@ impl Parser<'_> {
                         sources: self.sources,
                         depth: self.depth,
                         limits: self.limits,
+                        experiments: self.experiments,
                     };
                     let expr = inner.nested(Self::expr_of)?;
                     if inner.token().tok != Tok::Eof {
