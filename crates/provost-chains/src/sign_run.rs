@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use provost_keys::{KeyError, PrivateKey};
+use provost_keys::KeyError;
 use provost_registry::Store;
 
 use crate::config::{ChainsConfig, Signer, Storage, Upload};
@@ -57,7 +57,7 @@ pub enum SignRunError {
 pub async fn sign_run(
     config: &ChainsConfig,
     run: &Run<'_>,
-    key: &PrivateKey,
+    key: &dyn provost_keys::Signer,
     store: &dyn Store,
 ) -> Result<SignedRun, SignRunError> {
     let list = signables(config, run)?;
@@ -80,7 +80,7 @@ pub async fn sign_run(
     let mut done = SignedRun::default();
     let public = key.public_key();
     for signable in &list {
-        let signed = Signed::new(signable, key)?;
+        let signed = Signed::new(signable, key).await?;
         if signable.storage.contains(&Storage::Oci) {
             done.placed.extend(place(&signed, &public, &config.storage, store).await?);
         }
@@ -105,6 +105,7 @@ fn asks_for_upload(config: &ChainsConfig, run: &Run<'_>) -> bool {
 mod tests {
     use std::collections::BTreeSet;
 
+    use provost_keys::PrivateKey;
     use serde_json::json;
     use testkit::MemoryStore;
 

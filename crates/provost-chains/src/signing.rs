@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provost_keys::{KeyError, PrivateKey};
+use provost_keys::{KeyError, Signer};
 use provost_sign::{KeyHint, sign_envelope};
 
 use crate::image_ref::ImageRef;
@@ -45,14 +45,14 @@ impl Signed {
     ///
     /// # Errors
     /// When the key cannot sign.
-    pub fn new(signable: &Signable, key: &PrivateKey) -> Result<Self, KeyError> {
+    pub async fn new(signable: &Signable, key: &dyn Signer) -> Result<Self, KeyError> {
         Ok(match &signable.payload {
             Payload::Attestation(statement) => {
-                let envelope = sign_envelope(&statement.to_bytes(), key, KeyHint::SshFingerprint)?;
+                let envelope = sign_envelope(&statement.to_bytes(), key, KeyHint::SshFingerprint).await?;
                 Self::Attestation { statement: statement.clone(), envelope: envelope.to_chains_json() }
             }
             Payload::ImageSignature { image, bytes } => {
-                Self::Image { image: image.clone(), payload: bytes.clone(), signature: key.sign(bytes)? }
+                Self::Image { image: image.clone(), payload: bytes.clone(), signature: key.sign(bytes).await? }
             }
         })
     }

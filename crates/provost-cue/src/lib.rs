@@ -20,9 +20,11 @@ mod data;
 mod disjunction;
 mod equal;
 mod error;
+mod export;
 mod expr;
 mod fault;
 mod finalize;
+mod format;
 mod insert;
 mod instance;
 mod kind;
@@ -50,6 +52,7 @@ mod view;
 
 pub use data::Data;
 pub use error::{Code, CueError, CueErrors, Reason};
+pub use export::{CueStyle, Plain, to_source};
 pub use instance::{Demands, Evaluation, Instance};
 pub use limits::Limits;
 pub use load::{

@@ -15,7 +15,7 @@ mod md5;
 pub mod operators;
 pub mod pattern;
 pub mod quantity;
-mod re2;
+pub mod re2;
 pub mod semver_range;
 pub mod variables;
 pub mod wildcard;

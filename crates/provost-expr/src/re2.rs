@@ -13,7 +13,7 @@ const MAX_PATTERN: usize = 64 * 1024;
 ///
 /// # Errors
 /// One line that says what is wrong or not supported.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
+pub fn compile(pattern: &str) -> Result<Regex, String> {
     let translated = translate(pattern)?;
     RegexBuilder::new(&translated).size_limit(SIZE_LIMIT).dfa_size_limit(SIZE_LIMIT).build().map_err(|e| {
         match e {

@@ -96,6 +96,14 @@ pub enum KeyError {
         /// What was being done.
         doing: &'static str,
     },
+    /// The service that keeps the key did not sign, or not with something that verifies.
+    #[error("signing with {reference}: {reason}")]
+    Elsewhere {
+        /// The reference that names the key.
+        reference: String,
+        /// What the service said, or why it could not be asked.
+        reason: String,
+    },
     /// No scheme signs with this key and hash.
     #[error("a key of kind {kind} does not sign with {hash}")]
     UnsupportedHash {

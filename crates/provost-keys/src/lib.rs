@@ -11,6 +11,7 @@ mod pem;
 mod private_key;
 mod public_key;
 mod secretbox;
+mod signer;
 mod spki;
 mod ssh;
 
@@ -19,3 +20,4 @@ pub use kind::{Hash, HashChoice, KeyKind};
 pub use pem::KEY_FILE_LIMIT;
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
+pub use signer::Signer;

@@ -1,6 +1,6 @@
 //! Signing a payload into a DSSE envelope.
 
-use provost_keys::{KeyError, PrivateKey};
+use provost_keys::{KeyError, Signer};
 use provost_statement::envelope::pre_authentication_encoding;
 use provost_statement::{Envelope, EnvelopeSignature, IN_TOTO_PAYLOAD};
 
@@ -17,8 +17,8 @@ pub enum KeyHint {
 ///
 /// # Errors
 /// When the key cannot sign.
-pub fn sign_envelope(payload: &[u8], key: &PrivateKey, hint: KeyHint) -> Result<Envelope, KeyError> {
-    let signature = key.sign(&pre_authentication_encoding(IN_TOTO_PAYLOAD, payload))?;
+pub async fn sign_envelope(payload: &[u8], key: &dyn Signer, hint: KeyHint) -> Result<Envelope, KeyError> {
+    let signature = key.sign(&pre_authentication_encoding(IN_TOTO_PAYLOAD, payload)).await?;
     let keyid = match hint {
         KeyHint::None => String::new(),
         KeyHint::SshFingerprint => key.public_key().ssh_fingerprint(),

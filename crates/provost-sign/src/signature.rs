@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use provost_keys::{KeyError, PrivateKey, PublicKey};
+use provost_keys::{KeyError, PublicKey, Signer};
 use provost_oci::Digest;
 use provost_statement::go_json;
 use provost_statement::tag_scheme::{SIGNATURE_ANNOTATION, SIGNATURE_LAYER};
@@ -16,8 +16,8 @@ use crate::attach::AttachedLayer;
 ///
 /// # Errors
 /// When the key cannot sign.
-pub fn signature_layer(payload: Vec<u8>, key: &PrivateKey) -> Result<AttachedLayer, KeyError> {
-    let signature = STANDARD.encode(key.sign(&payload)?);
+pub async fn signature_layer(payload: Vec<u8>, key: &dyn Signer) -> Result<AttachedLayer, KeyError> {
+    let signature = STANDARD.encode(key.sign(&payload).await?);
     Ok(AttachedLayer {
         media_type: SIGNATURE_LAYER.to_owned(),
         bytes: Bytes::from(payload),
@@ -50,14 +50,14 @@ fn hex_bytes(hex: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use provost_keys::HashChoice;
+    use provost_keys::{HashChoice, PrivateKey};
 
     use super::*;
 
-    #[test]
-    fn the_annotation_holds_the_signature_of_the_bytes() {
+    #[tokio::test]
+    async fn the_annotation_holds_the_signature_of_the_bytes() {
         let key = PrivateKey::generate().unwrap();
-        let layer = signature_layer(b"payload".to_vec(), &key).unwrap();
+        let layer = signature_layer(b"payload".to_vec(), &key).await.unwrap();
         let signature = STANDARD.decode(&layer.annotations[SIGNATURE_ANNOTATION]).unwrap();
         assert_eq!(key.public_key().verify(&layer.bytes, &signature, HashChoice::Usual), Ok(()));
         assert!(key.public_key().verify(b"other", &signature, HashChoice::Usual).is_err());

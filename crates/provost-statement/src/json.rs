@@ -13,14 +13,21 @@ pub struct Limits {
     pub depth: usize,
     /// Bytes of the whole document.
     pub bytes: usize,
-    /// Values in the whole document, keys aside: each takes 32 bytes once it is read, and only two to write.
+    /// Values in the whole document, keys aside: each takes 32 bytes once it is read, and only two to write. Each node
+    /// of an object's tree counts as [`NODE`] values.
     pub values: usize,
 }
+
+/// What a node of an object's tree counts for: room for 11 keys of 24 bytes and 11 values of 32, with its links 632
+/// bytes, as much as 20 values. A million subjects of two objects each are 1.3 GB of nodes around 64 MB of values.
+const NODE: usize = 20;
+/// Keys after which an object has another node: full ones are split in half.
+const NODE_KEYS: usize = 6;
 
 impl Limits {
     /// What statements are held to: 128 levels (the deepest provenance seen has 14; every recursion over the value stays
     /// far below a 2 MiB stack), cosign's 128 MiB an attachment, and 16 million values, 512 MiB of them (an SBOM has one
-    /// in 20 bytes, so 128 MiB of it have under 7 million).
+    /// in 20 bytes and an object in 100, so 30 MB of it count for 7.5 million).
     pub const STATEMENT: Self = Self { depth: 128, bytes: 128 * 1024 * 1024, values: 16 * 1024 * 1024 };
 
     /// What envelopes and bundles are held to, which are read before anybody is known to have signed them: as statements,
@@ -183,6 +190,15 @@ impl Reader<'_> {
         self.peek().ok_or_else(|| self.end())
     }
 
+    /// Counts what takes the memory of so many values.
+    fn count(&mut self, values: usize) -> Result<(), JsonError> {
+        if self.limits.values - self.values < values {
+            return Err(JsonError { offset: self.at, fault: JsonFault::TooMany(self.limits.values) });
+        }
+        self.values += values;
+        Ok(())
+    }
+
     fn note(&mut self, offset: usize, fault: JsonFault) {
         if self.late.is_none() {
             self.late = Some(JsonError { offset, fault });
@@ -190,10 +206,7 @@ impl Reader<'_> {
     }
 
     fn value(&mut self) -> Result<Value, JsonError> {
-        if self.values >= self.limits.values {
-            return Err(JsonError { offset: self.at, fault: JsonFault::TooMany(self.limits.values) });
-        }
-        self.values += 1;
+        self.count(1)?;
         match self.need()? {
             b'{' => self.nested(Self::object),
             b'[' => self.nested(Self::array),
@@ -239,6 +252,9 @@ impl Reader<'_> {
             self.at += 1;
             self.space();
             let value = self.value()?;
+            if map.len().is_multiple_of(NODE_KEYS) {
+                self.count(NODE)?;
+            }
             if map.contains_key(&key) {
                 self.note(start, JsonFault::DuplicateKey(key));
             } else {

@@ -132,7 +132,7 @@ async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
         Command::Attest(args) => command::attest::run(args, face).await,
         Command::VerifyAttestation(args) => command::verify_attestation::run(args, face).await,
         Command::SignBlob(args) => command::sign_blob::run(args, face).await,
-        Command::VerifyBlob(args) => command::verify_blob::run(&args, face),
+        Command::VerifyBlob(args) => command::verify_blob::run(&args, face).await,
         Command::Tree(args) => command::tree::run(args, face).await,
         Command::Download(args) => command::download::run(args, face).await,
         Command::Attach(args) => command::attach::run(args, face).await,

@@ -2,21 +2,21 @@
 
 use std::path::Path;
 
-use provost_keys::{KEY_FILE_LIMIT, PrivateKey, PublicKey};
+use provost_keys::{KEY_FILE_LIMIT, PrivateKey, PublicKey, Signer};
 use zeroize::Zeroizing;
 
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::{go_os, password};
 
-/// Opens the private key a reference names, asking for its password.
+/// What signs under a reference: a file's key, opened with its password, or a service that keeps one.
 ///
 /// # Errors
 /// When there is no such key, or the password is wrong; cosign's words.
-pub(crate) async fn private_key(reference: &str, face: &Face) -> Result<PrivateKey, Failure> {
+pub(crate) async fn signer(reference: &str, face: &Face) -> Result<Box<dyn Signer>, Failure> {
     let pem = read(reference, face)?;
     let password = password::existing(face).await?;
-    open_encrypted(pem, password).await
+    Ok(Box::new(open_encrypted(pem, password).await?))
 }
 
 /// Opens an encrypted key; scrypt takes a sixth of a second and 64 MiB, so not on the runtime's thread.
@@ -35,7 +35,7 @@ pub(crate) async fn open_encrypted(
 ///
 /// # Errors
 /// When there is no such key, or it is none; cosign's words after `loading public key`.
-pub(crate) fn public_key(reference: &str, face: &Face) -> Result<PublicKey, Failure> {
+pub(crate) async fn public_key(reference: &str, face: &Face) -> Result<PublicKey, Failure> {
     let pem = read(reference, face).map_err(|f| f.context("loading public key"))?;
     PublicKey::from_pem(&pem)
         .map_err(|error| Failure::new(format!("loading public key: pem to public key: {error}")))

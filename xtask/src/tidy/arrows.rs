@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("provost-expr", &[]),
     ("provost-keys", &[]),
     ("provost-registry", &["provost-oci"]),
-    ("provost-sigstore", &["provost-keys", "provost-statement", "provost-oci"]),
+    ("provost-sigstore", &["provost-keys", "provost-expr", "provost-statement", "provost-oci"]),
     (
         "provost-sign",
         &["provost-sigstore", "provost-keys", "provost-registry", "provost-statement", "provost-oci"],

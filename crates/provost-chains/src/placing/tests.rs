@@ -22,10 +22,14 @@ fn task_run(outputs: Value) -> provost_tekton::TaskRun {
     .unwrap()
 }
 
-fn signed(key: &PrivateKey, outputs: Value) -> Vec<Signed> {
+async fn signed(key: &PrivateKey, outputs: Value) -> Vec<Signed> {
     let run = task_run(outputs);
     let list = signables(&ChainsConfig::default(), &Run::Task(&run)).unwrap();
-    list.iter().map(|one| Signed::new(one, key).unwrap()).collect()
+    let mut all = Vec::new();
+    for one in &list {
+        all.push(Signed::new(one, key).await.unwrap());
+    }
+    all
 }
 
 async fn layers(store: &MemoryStore, suffix: &str) -> Vec<provost_oci::Descriptor> {
@@ -47,17 +51,17 @@ async fn place_all(list: &[Signed], key: &PrivateKey, store: &MemoryStore) -> Ve
 async fn a_retry_adds_nothing_and_a_new_key_signs_anew() {
     let (store, key, other) =
         (MemoryStore::new(), PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
-    assert_eq!(place_all(&signed(&key, json!([])), &key, &store).await, [true, true]);
-    assert_eq!(place_all(&signed(&key, json!([])), &key, &store).await, [false, false]);
+    assert_eq!(place_all(&signed(&key, json!([])).await, &key, &store).await, [true, true]);
+    assert_eq!(place_all(&signed(&key, json!([])).await, &key, &store).await, [false, false]);
     assert_eq!((layers(&store, "att").await.len(), layers(&store, "sig").await.len()), (1, 1));
-    assert_eq!(place_all(&signed(&other, json!([])), &other, &store).await, [true, true]);
+    assert_eq!(place_all(&signed(&other, json!([])).await, &other, &store).await, [true, true]);
     assert_eq!((layers(&store, "att").await.len(), layers(&store, "sig").await.len()), (2, 2));
 }
 
 #[tokio::test]
 async fn layers_bear_chains_annotations_and_the_envelope_its_key() {
     let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
-    place_all(&signed(&key, json!([])), &key, &store).await;
+    place_all(&signed(&key, json!([])).await, &key, &store).await;
     let attestation = &layers(&store, "att").await[0];
     assert_eq!(attestation.media_type, ENVELOPE_LAYER);
     let want = [(SIGNATURE_ANNOTATION, ""), (CERTIFICATE, ""), (CHAIN, "")];
@@ -77,8 +81,8 @@ async fn layers_bear_chains_annotations_and_the_envelope_its_key() {
 async fn a_forged_copy_does_not_count_as_ours() {
     let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
     let thief = PrivateKey::generate().unwrap();
-    place_all(&signed(&thief, json!([])), &thief, &store).await;
-    assert_eq!(place_all(&signed(&key, json!([])), &key, &store).await, [true, true]);
+    place_all(&signed(&thief, json!([])).await, &thief, &store).await;
+    assert_eq!(place_all(&signed(&key, json!([])).await, &key, &store).await, [true, true]);
 }
 
 #[tokio::test]
@@ -88,7 +92,8 @@ async fn one_subject_in_no_registry_stores_nothing() {
     let list = signed(
         &key,
         json!([{"name": "ARTIFACT_OUTPUTS", "value": {"uri": "pkg:maven/X@1", "digest": digest}}]),
-    );
+    )
+    .await;
     let error = place(&list[0], &key.public_key(), &StorageSettings::default(), &store).await.unwrap_err();
     assert_eq!(error, PlaceError::NoImage { name: "pkg:maven/X@1".into() });
     assert_eq!(store.asked_in_all(), 0);
@@ -97,7 +102,7 @@ async fn one_subject_in_no_registry_stores_nothing() {
 #[tokio::test]
 async fn what_cannot_be_read_is_not_taken_for_absent() {
     let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
-    let list = signed(&key, json!([]));
+    let list = signed(&key, json!([])).await;
     let repository: Repository = "reg.local/app".parse().unwrap();
     let tag = Selector::Tag(format!("sha256-{}.att", "a".repeat(64)));
     let full = json!({"schemaVersion": 2, "config": {"mediaType": "c", "size": 2, "digest": format!("sha256:{}", "c".repeat(64))},
@@ -113,7 +118,7 @@ async fn what_cannot_be_read_is_not_taken_for_absent() {
 #[tokio::test]
 async fn a_copy_beyond_the_limit_is_not_fetched_and_not_ours() {
     let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
-    let signed = signed(&key, json!([])).remove(0);
+    let signed = signed(&key, json!([])).await.remove(0);
     let repository: Repository = "reg.local/app".parse().unwrap();
     let tag = format!("sha256-{}.att", "a".repeat(64));
     let there = async |size: u64| {
@@ -134,7 +139,7 @@ async fn one_repository_may_take_all() {
     let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
     let mut settings =
         StorageSettings { repository: Some("reg.local/signatures".into()), ..StorageSettings::default() };
-    let list = signed(&key, json!([]));
+    let list = signed(&key, json!([])).await;
     let placed = place(&list[1], &key.public_key(), &settings, &store).await.unwrap();
     assert_eq!(placed[0].repository.to_string(), "reg.local/signatures");
     settings.repository = Some("UPPER".into());
@@ -145,11 +150,12 @@ async fn one_repository_may_take_all() {
     assert_eq!(error, PlaceError::Bundles);
 }
 
-#[test]
-fn annotations_are_named_by_uid_and_by_short_digest() {
+#[tokio::test]
+async fn annotations_are_named_by_uid_and_by_short_digest() {
     let key = PrivateKey::generate().unwrap();
     let run = task_run(json!([]));
     let names: Vec<Vec<String>> = signed(&key, json!([]))
+        .await
         .iter()
         .map(|one| one.annotations(&Run::Task(&run)).into_keys().collect())
         .collect();

@@ -152,7 +152,7 @@ impl Registry {
             })
             .to_string(),
         };
-        let envelope = sign_envelope(payload.as_bytes(), &self.keys[&one.by], KeyHint::None).unwrap();
+        let envelope = sign_envelope(payload.as_bytes(), &self.keys[&one.by], KeyHint::None).await.unwrap();
         self.attach(image, "att", ENVELOPE_LAYER, envelope.to_json(), String::new()).await;
     }
 

@@ -71,3 +71,12 @@ fn values_end_at_their_limit_before_they_fill_memory() {
     assert_eq!(beyond.fault, JsonFault::TooMany(most));
     assert!(parse(&list(most + 1), Limits::STATEMENT).is_ok());
 }
+
+#[test]
+fn an_object_counts_for_its_tree() {
+    // Each `{"a":0}` is itself, its value and a node: 22 values.
+    let objects = |count: usize| format!("[{}0]", r#"{"a":0},"#.repeat(count)).into_bytes();
+    let tight = Limits { values: 2 + 22 * 10, ..Limits::STATEMENT };
+    assert!(parse(&objects(10), tight).is_ok());
+    assert_eq!(parse(&objects(11), tight).expect_err("too many").fault, JsonFault::TooMany(222));
+}

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
-use provost_keys::PrivateKey;
+use provost_keys::Signer;
 use provost_oci::{Reference, Selector};
 use provost_registry::Store;
 use provost_sign::{AttachedLayer, Dedup, KeyHint, attach, attestation_statement, sign_envelope};
@@ -53,10 +53,10 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let images =
         args.images.iter().map(|text| Ok(text.parse::<Reference>()?)).collect::<Result<Vec<_>, Failure>>()?;
     let predicate = predicate(file, face)?;
-    let key = key_reference::private_key(reference, face).await?;
+    let key = key_reference::signer(reference, face).await?;
     let store = args.registry.remote(face)?;
     for (text, image) in args.images.iter().zip(&images) {
-        one(&store, image, &key, &args.predicate_type, &predicate, face)
+        one(&store, image, key.as_ref(), &args.predicate_type, &predicate, face)
             .await
             .map_err(|failure| failure.context(&format!("signing {text}")))?;
     }
@@ -77,7 +77,7 @@ fn predicate(file: &str, face: &Face) -> Result<Vec<u8>, Failure> {
 async fn one(
     store: &dyn Store,
     image: &Reference,
-    key: &PrivateKey,
+    key: &dyn Signer,
     word: &str,
     predicate: &[u8],
     face: &Face,
@@ -92,7 +92,7 @@ async fn one(
     };
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let statement = attestation_statement(word, predicate, image.repository(), &digest, &now)?;
-    let envelope = sign_envelope(&statement, key, KeyHint::None)?;
+    let envelope = sign_envelope(&statement, key, KeyHint::None).await?;
     let layer = AttachedLayer {
         media_type: ENVELOPE_LAYER.to_owned(),
         bytes: Bytes::from(envelope.to_json()),

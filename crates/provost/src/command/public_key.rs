@@ -26,7 +26,7 @@ const PUBLIC: u32 = 0o644;
 /// # Errors
 /// When there is no such key, the password is wrong, or the file cannot be written.
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
-    let key = key_reference::private_key(&args.key, face).await?;
+    let key = key_reference::signer(&args.key, face).await?;
     let pem = key.public_key().to_pem();
     match args.outfile.filter(|file| !file.as_os_str().is_empty()) {
         Some(file) => {

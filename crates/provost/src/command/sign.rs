@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use provost_keys::{HashChoice, PrivateKey};
+use provost_keys::{HashChoice, Signer};
 use provost_oci::{Digest, ImageIndex, Reference, Repository, Selector, media_type};
 use provost_registry::Store;
 use provost_sign::{Dedup, attach, signature_layer};
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let failed = |failure: Failure| failure.context(&format!("signing [{}]", args.images.join(" ")));
     let parse = |text: &String| text.parse::<Reference>().map_err(|error| failed(error.into()));
     let images = args.images.iter().map(parse).collect::<Result<Vec<_>, Failure>>()?;
-    let key = key_reference::private_key(reference, face).await.map_err(failed)?;
+    let key = key_reference::signer(reference, face).await.map_err(failed)?;
     let store = args.registry.remote(face)?;
     for (text, image) in args.images.iter().zip(&images) {
         if image.given_digest().is_none() {
@@ -73,7 +73,9 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         for digest in members(&store, image, args.recursive).await.map_err(failed)? {
             for name in &names {
                 let payload = SimpleSigning::payload(name, &digest, &optional);
-                one(&store, image.repository(), &digest, payload, &key, face).await.map_err(failed)?;
+                one(&store, image.repository(), &digest, payload, key.as_ref(), face)
+                    .await
+                    .map_err(failed)?;
             }
         }
     }
@@ -121,7 +123,7 @@ async fn one(
     image: &Repository,
     digest: &Digest,
     payload: Vec<u8>,
-    key: &PrivateKey,
+    key: &dyn Signer,
     face: &Face,
 ) -> Result<(), Failure> {
     let repository = attestation_repository(image, face)?;
@@ -146,7 +148,7 @@ async fn one(
     });
     face.say(format!("Pushing signature to: {repository}"));
     if !same {
-        let layer = signature_layer(payload, key)?;
+        let layer = signature_layer(payload, key).await?;
         attach(store, &repository, &scheme_tag(digest, "sig"), &layer, Dedup::Never).await?;
     }
     Ok(())

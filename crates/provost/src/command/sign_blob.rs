@@ -41,8 +41,8 @@ const PRIVATE: u32 = 0o600;
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let name = blob::only(&args.blobs)?;
     let reference = args.signer.blob_reference(args.bundle.is_some())?;
-    let key = key_reference::private_key(reference, face).await?;
-    let hash = key.kind().signing_hash();
+    let key = key_reference::signer(reference, face).await?;
+    let hash = key.hash();
     if args.bundle.is_some() && hash != Hash::Sha256 {
         return Err(Failure::new(format!(
             "bundles around signatures by a key of kind {} are not supported by this version: leave out --bundle",
@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let bytes = blob::read(name)?;
     face.say(format!("Using payload from: {name}"));
     // Without a log cosign signs blobs with pure Ed25519, not prehashed.
-    let signature = key.sign_exactly(&bytes, hash)?;
+    let signature = key.sign_exactly(&bytes, hash).await?;
     if let Some(file) = &args.bundle {
         generate_key_pair::write(file, &blob_bundle(&bytes, &signature, &key.public_key()), PRIVATE)?;
         face.say(format!("Wrote bundle to file {}", file.display()));

@@ -152,7 +152,7 @@ impl VerifierFlags {
     ///
     /// # Errors
     /// When there is no such key, the hash is none, or a log entry would have to be checked.
-    pub(crate) fn trusted(&self, words: &str, face: &Face) -> Result<TrustedKey, Failure> {
+    pub(crate) async fn trusted(&self, words: &str, face: &Face) -> Result<TrustedKey, Failure> {
         let reference = self.reference()?;
         let hash = match self.signature_digest_algorithm.as_deref() {
             None => HashChoice::Usual,
@@ -162,7 +162,7 @@ impl VerifierFlags {
                 ))
             })?),
         };
-        let key = key_reference::public_key(reference, face).map_err(|failure| match words {
+        let key = key_reference::public_key(reference, face).await.map_err(|failure| match words {
             "" => failure,
             words => failure.context(words),
         })?;

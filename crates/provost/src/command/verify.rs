@@ -79,7 +79,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     // A bad name is refused before a key is opened or a registry asked.
     let images =
         args.images.iter().map(|text| Ok(text.parse::<Reference>()?)).collect::<Result<Vec<_>, Failure>>()?;
-    let trusted = args.verifier.trusted("loading verifier from key opts", face)?;
+    let trusted = args.verifier.trusted("loading verifier from key opts", face).await?;
     let store = args.registry.remote(face)?;
     for image in &images {
         let signed = signatures(&store, image, &trusted, &wanted, &args, face).await?;

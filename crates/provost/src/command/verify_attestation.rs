@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let policies = judge::Policies::new(&args.policy, &args.cue_absent)?;
     // A bad name is refused before a key is opened or a registry asked, as the reference is parsed first.
     let images = args.images.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let trusted = args.verifier.trusted("loading verifierfrom key opts", face)?;
+    let trusted = args.verifier.trusted("loading verifierfrom key opts", face).await?;
     let store = args.registry.remote(face)?;
     for (text, image) in args.images.iter().zip(&images) {
         let found = attestations(&store, image, &trusted, &args, face).await?;

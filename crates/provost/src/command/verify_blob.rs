@@ -39,7 +39,7 @@ pub(crate) struct Args {
 ///
 /// # Errors
 /// When the signature is not the key's over these bytes, or cannot be checked.
-pub(crate) fn run(args: &Args, face: &Face) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args, face: &Face) -> Result<(), Failure> {
     let name = blob::only(&args.blobs)?;
     args.verifier.warn("blob", face);
     if args.verifier.is_empty() && args.bundle.is_none() {
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &Args, face: &Face) -> Result<(), Failure> {
         )));
     }
     let signature = signature(args)?;
-    let trusted = args.verifier.trusted("", face)?;
+    let trusted = args.verifier.trusted("", face).await?;
     let bytes = blob::read(name)?;
     trusted.key.verify(&bytes, &signature.bytes, trusted.hash).map_err(|error| {
         let words = cosign::payload_signature(&error);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use provost_chains::{ChainsConfig, Run, sign_run};
-use provost_keys::PrivateKey;
+use provost_keys::Signer;
 use provost_registry::Remote;
 use provost_tekton::run::Finished;
 
@@ -69,16 +69,16 @@ impl Signing {
     /// # Errors
     /// When a run cannot be attested, or something could not be stored; what was stored before stays.
     pub(crate) async fn sign(&self, finished: &mut Finished, face: &Face) -> Result<(), Failure> {
-        let key = key_reference::private_key(&self.key, face).await?;
+        let key = key_reference::signer(&self.key, face).await?;
         let mut marks = Vec::new();
         for task_run in &finished.task_runs {
-            marks.push(self.one(&Run::Task(task_run), &key, face).await?);
+            marks.push(self.one(&Run::Task(task_run), key.as_ref(), face).await?);
         }
         for (task_run, annotations) in finished.task_runs.iter_mut().zip(marks) {
             task_run.metadata.annotations.extend(annotations);
         }
         if let Some(pipeline_run) = &mut finished.pipeline_run {
-            let annotations = self.one(&Run::Pipeline(pipeline_run, &finished.task_runs), &key, face).await?;
+            let annotations = self.one(&Run::Pipeline(pipeline_run, &finished.task_runs), key.as_ref(), face).await?;
             pipeline_run.metadata.annotations.extend(annotations);
         }
         Ok(())
@@ -87,7 +87,7 @@ impl Signing {
     async fn one(
         &self,
         run: &Run<'_>,
-        key: &PrivateKey,
+        key: &dyn Signer,
         face: &Face,
     ) -> Result<BTreeMap<String, String>, Failure> {
         let signed = sign_run(&self.config, run, key, &self.store).await?;

@@ -1,0 +1,3 @@
+//! CUE source in its standard form: lines, indentation and aligned columns.
+
+pub(crate) mod layout;

@@ -1,0 +1,104 @@
+//! `provost cue eval`: evaluates, validates and prints.
+
+use provost_cue::{CueStyle, Demands, Encoding, to_source};
+
+use super::flags::{Global, Injection, Out, Placement};
+use super::output::{Encoded, Output, Refusal};
+use super::plan::{Choices, Plan};
+use super::report;
+use crate::face::Face;
+use crate::failure::Failure;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    out: Out,
+    #[command(flatten)]
+    placement: Placement,
+    #[command(flatten)]
+    injection: Injection,
+    /// Evaluate this expression only; may be repeated.
+    #[arg(short = 'e', long, value_name = "EXPRESSION")]
+    expression: Vec<String>,
+    /// Require the evaluation to be concrete.
+    #[arg(short = 'c', long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    concrete: bool,
+    /// Display hidden fields.
+    #[arg(short = 'H', long = "show-hidden", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    hidden: bool,
+    /// Display optional fields.
+    #[arg(short = 'O', long = "show-optional", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    optional: bool,
+    /// Display field attributes.
+    #[arg(short = 'A', long = "show-attributes", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    attributes: bool,
+    /// Show optional and hidden fields.
+    #[arg(short = 'a', long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    all: bool,
+    /// Packages, CUE files and data files.
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<String>,
+}
+
+/// Evaluates and prints. What is wrong is said on standard error, with exit 1.
+pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    let choices = Choices {
+        arguments: &args.inputs,
+        placement: &args.placement,
+        injection: &args.injection,
+        expressions: &args.expression,
+        apart: false,
+    };
+    let plan = Plan::new(&choices, face)?;
+    let mut output = Output::new(&args.out, Encoding::Cue, false, face)?;
+    let encoder = output.encoder();
+    let style = CueStyle {
+        optional: args.optional || args.all,
+        hidden: args.hidden || args.all,
+        definitions: !args.concrete,
+        simplify: args.global.simplify,
+        spaces: true,
+        errors: args.global.ignore,
+    };
+    let mut refused = false;
+    for unit in &plan.units {
+        let (check, ignore, concrete) =
+            (unit.validate && !args.global.ignore, args.global.ignore, args.concrete);
+        let data = output.encoding != Encoding::Cue;
+        let encoded = plan.evaluate(unit, |evaluation| {
+            if check {
+                evaluation.validate(Demands::default())?;
+            }
+            let value = evaluation.root();
+            if data {
+                return encoder.plain(value);
+            }
+            if !ignore {
+                if value.err().is_err() {
+                    value.validate(Demands { concrete: false, complete: true })?;
+                }
+                if concrete {
+                    value.validate(Demands { concrete: true, complete: true })?;
+                }
+            }
+            Ok(Encoded(to_source(value, style)?.into_bytes()))
+        });
+        match encoded.map_err(Refusal::Errors).and_then(|encoded| encoded) {
+            Ok(encoded) => output.add(&encoded, face),
+            Err(refusal) => {
+                refused = true;
+                if !unit.id.is_empty() {
+                    face.say(format!("// {}", unit.id));
+                }
+                match refusal {
+                    Refusal::Errors(errors) => report::say(&errors, face),
+                    Refusal::Words(words) => face.say(words),
+                }
+            }
+        }
+    }
+    output.close(face)?;
+    if refused { Err(Failure::quiet(1)) } else { Ok(()) }
+}

@@ -1,0 +1,159 @@
+//! What a verb works on: the packages and files its arguments name, and how data files join them.
+
+use std::env;
+
+use provost_cue::{CueErrors, Evaluation, Instance, Limits, Loaded, Package, PolicyFile, Request, load};
+
+use super::decode::{self, Document};
+use super::disk::Disk;
+use super::flags::{Injection, Placement};
+use super::report;
+use crate::face::Face;
+use crate::failure::Failure;
+
+/// What to build, and how.
+pub(super) struct Plan {
+    limits: Limits,
+    loaded: Loaded,
+    /// What is evaluated, one after the other.
+    pub(super) units: Vec<Unit>,
+    /// Whether the units are documents held against a schema.
+    pub(super) documents: bool,
+    /// The names `-e` was given.
+    pub(super) expressions: Vec<String>,
+}
+
+/// One evaluation.
+pub(super) struct Unit {
+    /// The import path, where there are several packages.
+    pub(super) id: String,
+    /// Its package in what was loaded, if it has one.
+    package: Option<usize>,
+    /// Documents that join it: before its files where they are held against a schema.
+    documents: Vec<Document>,
+    /// Whether the package is validated before anything is read from it, as packages are and files are not.
+    pub(super) validate: bool,
+}
+
+/// How data files join what else there is.
+pub(super) struct Choices<'f> {
+    pub(super) arguments: &'f [String],
+    pub(super) placement: &'f Placement,
+    pub(super) injection: &'f Injection,
+    pub(super) expressions: &'f [String],
+    /// Whether data is held against the files rather than merged with them: `vet`.
+    pub(super) apart: bool,
+}
+
+impl Plan {
+    /// Loads everything. What is wrong is said on standard error.
+    pub(super) fn new(choices: &Choices<'_>, face: &Face) -> Result<Self, Failure> {
+        let limits = Limits::default();
+        let directory = env::current_dir()?;
+        let directory = directory.to_string_lossy().into_owned();
+        let request = Request {
+            directory: &directory,
+            arguments: choices.arguments,
+            tags: &choices.injection.inject,
+            every_file: false,
+            limits: &limits,
+        };
+        let disk = Disk { limit: limits.data_bytes };
+        let loaded = load(&request, &disk).map_err(|error| report::load(&error, face))?;
+        let mut plan = Self {
+            limits,
+            loaded,
+            units: Vec::new(),
+            documents: false,
+            expressions: choices.expressions.to_vec(),
+        };
+        plan.arrange(choices, face)?;
+        Ok(plan)
+    }
+
+    fn arrange(&mut self, choices: &Choices<'_>, face: &Face) -> Result<(), Failure> {
+        let refuse = |words: &str| Err(report::plain(words, face));
+        let (named, packages): (Vec<usize>, Vec<usize>) = self
+            .loaded
+            .builds
+            .iter()
+            .copied()
+            .partition(|index| self.loaded.packages.get(*index).is_some_and(|package| package.named));
+        let several = packages.len() > 1;
+        let Some(named) = named.first().copied() else {
+            self.units = packages
+                .into_iter()
+                .map(|index| Unit {
+                    id: match (several, self.loaded.packages.get(index)) {
+                        (true, Some(package)) => package.path.clone(),
+                        _ => String::new(),
+                    },
+                    package: Some(index),
+                    documents: Vec::new(),
+                    validate: true,
+                })
+                .collect();
+            return Ok(());
+        };
+        if packages.is_empty() && choices.placement.name.is_some() {
+            return refuse("use of -n/--name flag without a directory");
+        }
+        if packages.len() > 1 {
+            let words = format!("too many packages defined ({}) in combination with files", packages.len());
+            return refuse(&words);
+        }
+        let Some(package) = self.loaded.packages.get_mut(named) else { return Ok(()) };
+        let data = std::mem::take(&mut package.data);
+        let mut documents = Vec::new();
+        for file in &data {
+            documents
+                .extend(decode::documents(file).map_err(|error| report::plain(error.to_string(), face))?);
+        }
+        let has_files = !package.files.is_empty();
+        let schema = match packages.first() {
+            Some(index) => Some(*index),
+            None => has_files.then_some(named),
+        };
+        if schema.is_none() && choices.placement.schema.is_some() {
+            return refuse("-d/--schema flag specified without a schema");
+        }
+        let apart = choices.apart || choices.placement.schema.is_some() || !choices.placement.merge;
+        if apart && !data.is_empty() {
+            self.documents = schema.is_some();
+            self.units = documents
+                .into_iter()
+                .map(|document| Unit {
+                    id: String::new(),
+                    package: schema,
+                    documents: vec![document],
+                    validate: false,
+                })
+                .collect();
+            return match (choices.apart, schema) {
+                (true, None) => refuse("data files specified without a schema"),
+                _ => Ok(()),
+            };
+        }
+        self.units = vec![Unit { id: String::new(), package: schema, documents, validate: false }];
+        Ok(())
+    }
+
+    /// The package of a unit.
+    fn package(&self, unit: &Unit) -> Option<&Package> {
+        self.loaded.packages.get(unit.package?)
+    }
+
+    /// Compiles and evaluates one unit, and hands the result to `read`.
+    pub(super) fn evaluate<T: Send>(
+        &self,
+        unit: &Unit,
+        read: impl FnOnce(&Evaluation<'_>) -> T + Send,
+    ) -> Result<T, CueErrors> {
+        let documents =
+            unit.documents.iter().map(|document| PolicyFile { name: &document.name, source: &document.text });
+        let sources = self.package(unit).map(|package| package.files.as_slice()).unwrap_or_default();
+        let sources = sources.iter().map(|file| PolicyFile { name: &file.name, source: &file.text });
+        let files: Vec<_> = documents.chain(sources).collect();
+        Instance::compile(&files, &self.limits)?.evaluate(None, read)
+    }
+}

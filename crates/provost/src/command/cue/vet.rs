@@ -1,0 +1,72 @@
+//! `provost cue vet`: validates packages, files, and data against a schema.
+
+use provost_cue::Demands;
+
+use super::flags::{Global, Injection, Placement};
+use super::plan::{Choices, Plan};
+use super::report;
+use crate::face::Face;
+use crate::failure::Failure;
+
+#[derive(clap::Args, Debug)]
+pub(super) struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(flatten)]
+    placement: Placement,
+    #[command(flatten)]
+    injection: Injection,
+    /// Require the evaluation to be concrete, or -c=false to allow incomplete values.
+    #[arg(short = 'c', long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    concrete: Option<bool>,
+    /// Packages, CUE files and data files.
+    #[arg(value_name = "INPUT")]
+    inputs: Vec<String>,
+}
+
+const INCOMPLETE: &str =
+    "some instances are incomplete; use the -c flag to show errors or -c=false to allow incomplete instances";
+
+/// Validates. What does not hold is said on standard error, with exit 1.
+pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    let choices = Choices {
+        arguments: &args.inputs,
+        placement: &args.placement,
+        injection: &args.injection,
+        expressions: &[],
+        apart: true,
+    };
+    let plan = Plan::new(&choices, face)?;
+    let mut refused = false;
+    let mut shown = false;
+    for unit in &plan.units {
+        let concrete = plan.documents || args.concrete.unwrap_or(true);
+        let strict = Demands { concrete, complete: concrete };
+        let plain = unit.validate && !args.global.ignore;
+        let judged = plan.evaluate(unit, |evaluation| {
+            if plain {
+                evaluation.validate(Demands::default()).map_err(|errors| (errors, false))?;
+            }
+            evaluation.validate(strict).map_err(|errors| {
+                let mended = !plan.documents
+                    && args.concrete.is_none()
+                    && evaluation.validate(Demands::default()).is_ok();
+                (errors, mended)
+            })
+        });
+        match judged.unwrap_or_else(|errors| Err((errors, false))) {
+            Ok(()) => {}
+            Err((_, true)) => {
+                refused = true;
+                if !std::mem::replace(&mut shown, true) {
+                    face.say(INCOMPLETE);
+                }
+            }
+            Err((errors, false)) => {
+                refused = true;
+                report::say(&errors, face);
+            }
+        }
+    }
+    if refused { Err(Failure::quiet(1)) } else { Ok(()) }
+}
