@@ -196,7 +196,21 @@ impl Writer<'_, '_> {
                     self.expr(layout, *id, 2);
                 }
             }),
-            Expr::Comprehension(clauses, body) => self.comprehension(layout, clauses, *body),
+            Expr::Comprehension(clauses, body, fallback) => {
+                self.comprehension(layout, clauses, *body);
+                if let Some(fallback) = fallback {
+                    layout.text(if matches!(clauses.as_slice(), [Clause::For { .. }]) { " otherwise " } else { " else " });
+                    self.expr(layout, *fallback, 0);
+                }
+            }
+            Expr::Open(inner) => {
+                self.expr(layout, *inner, 8);
+                layout.text("...");
+            }
+            Expr::Optional(inner) => {
+                self.expr(layout, *inner, 8);
+                layout.text("?");
+            }
             _ => layout.text(&print::src(self.context, &Src::Expr(id))),
         }
     }
@@ -229,6 +243,13 @@ impl Writer<'_, '_> {
                 Clause::Let { label, value } => {
                     layout.text(&format!("let {} = ", self.shown(*label)));
                     self.expr(layout, *value, 0);
+                }
+                Clause::Try { label, value, .. } => {
+                    layout.text("try");
+                    if let (Some(label), Some(value)) = (label, value) {
+                        layout.text(&format!(" {} = ", self.shown(*label)));
+                        self.expr(layout, *value, 0);
+                    }
                 }
             }
             layout.text(" ");
@@ -263,7 +284,7 @@ impl Writer<'_, '_> {
                 layout.text(&format!("let {} = ", self.shown(*label)));
                 self.expr(layout, *value, 0);
             }
-            Decl::Embed(id) | Decl::Comprehension(id) => self.expr(layout, *id, 0),
+            Decl::Embed(id) | Decl::Unify(id) | Decl::Comprehension(id) => self.expr(layout, *id, 0),
             Decl::Ellipsis => layout.text("..."),
         }
     }
