@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod e2e;
 pub mod fetched;
 mod place;
+pub mod proxy;
 pub mod replays;
 pub mod servers;
 mod shell;

@@ -13,7 +13,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["e2e", rest @ ..] => e2e::run(rest),
         ["replays"] => replays::run(),
-        ["bench"] => bench::run(),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["measure", rest @ ..] => bench::measure(rest),
         _ => {
             eprintln!("usage: cargo xtask ci | tidy | e2e | replays | bench");
             return ExitCode::from(2);
