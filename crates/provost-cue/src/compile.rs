@@ -3,7 +3,7 @@
 mod expr;
 mod scope;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::ast::{Decl as AstDecl, Experiments, Expr as Ast, Field, FieldLabel, File, Kind};
 use crate::builtin;
@@ -16,9 +16,25 @@ use crate::vertex::ArcType;
 use crate::text::Syntax;
 use scope::{Binding, Scope};
 
+/// A package to compile: its files, and which packages its imports mean.
+#[derive(Debug)]
+pub(crate) struct Unit<'a> {
+    /// Parsed files, in the order in which they are unified.
+    pub(crate) files: Vec<File>,
+    /// Import paths as written, and the index of the unit each leads to.
+    pub(crate) imports: Option<&'a BTreeMap<String, usize>>,
+    /// The package's name, by which importing files know it.
+    pub(crate) name: Option<&'a str>,
+}
+
 /// Compiles files that were parsed in the order of their names.
-pub(crate) fn compile(files: &[File], sources: Sources) -> Result<Program, CueErrors> {
-    one_package(files)?;
+pub(crate) fn compile(files: Vec<File>, sources: Sources) -> Result<Program, CueErrors> {
+    one_package(&files)?;
+    compile_all(&[Unit { files, imports: None, name: None }], 0, sources)
+}
+
+/// Compiles packages that import each other; one of them is evaluated.
+pub(crate) fn compile_all(units: &[Unit<'_>], main: usize, sources: Sources) -> Result<Program, CueErrors> {
     let mut compiler = Compiler {
         exprs: Vec::new(),
         labels: Labels::default(),
@@ -32,19 +48,25 @@ pub(crate) fn compile(files: &[File], sources: Sources) -> Result<Program, CueEr
         errors: Vec::new(),
         trying: false,
     };
-    let mut package = Scope { literal: true, ..Scope::default() };
-    for file in files {
-        compiler.declare_fields(&mut package, &file.decls);
-    }
-    compiler.scopes.push(package);
-    let mut roots = Vec::new();
-    for file in files {
-        roots.push(compiler.file(file)?);
+    let mut packages = Vec::with_capacity(units.len());
+    for (index, unit) in units.iter().enumerate() {
+        compiler.labels.in_package((index != main).then_some(index));
+        let mut package = Scope { literal: true, ..Scope::default() };
+        for file in &unit.files {
+            compiler.declare_fields(&mut package, &file.decls);
+        }
+        compiler.scopes = vec![package];
+        let mut roots = Vec::new();
+        for file in &unit.files {
+            roots.push(compiler.file(file, unit, units)?);
+        }
+        packages.push(roots);
     }
     if let Some(errors) = CueErrors::all(std::mem::take(&mut compiler.errors)) {
         return Err(errors);
     }
-    Ok(Program::new(compiler.exprs, roots, compiler.labels, compiler.sources))
+    let roots = packages.get(main).cloned().unwrap_or_default();
+    Ok(Program::new(compiler.exprs, roots, packages, compiler.labels, compiler.sources))
 }
 
 fn one_package(files: &[File]) -> Result<(), CueErrors> {
@@ -94,9 +116,11 @@ impl Compiler {
         self.fail(span, Reason::Unsupported { construct: construct.into() })
     }
 
-    fn file(&mut self, file: &File) -> Result<ExprId, CueErrors> {
+    fn file(&mut self, file: &File, unit: &Unit<'_>, units: &[Unit<'_>]) -> Result<ExprId, CueErrors> {
         for attribute in &file.attributes {
             let construct = match attribute.split('(').next() {
+                // The loader has chosen the files of an instance by these already.
+                Some("@if" | "@ignore") if unit.imports.is_some() => continue,
                 Some("@if" | "@ignore" | "@embed" | "@extern") => format!("attribute {attribute}"),
                 _ => continue,
             };
@@ -105,6 +129,19 @@ impl Compiler {
         self.experiments = file.experiments;
         let mut imports = Scope::for_imports();
         for import in &file.imports {
+            if let Some(index) = unit.imports.and_then(|imports| imports.get(&import.path)) {
+                let (path, qualifier) = import.path.split_once(':').unwrap_or((&import.path, ""));
+                let last = path.split('@').next().and_then(|path| path.rsplit('/').next()).unwrap_or(path);
+                let own = units.get(*index).and_then(|unit| unit.name).unwrap_or(last);
+                let own = if qualifier.is_empty() { own } else { qualifier };
+                let name = import.alias.clone().unwrap_or_else(|| own.to_owned());
+                let shown = match &import.alias {
+                    Some(alias) if alias != own => format!("\"{}\" as {alias}", import.path),
+                    _ => format!("\"{}\"", import.path),
+                };
+                imports.bind(&name, Binding::Module { index: *index, shown }, import.span);
+                continue;
+            }
             let path = import.path.split(':').next().unwrap_or_default();
             if path.split('/').next().is_some_and(|host| host.contains('.')) {
                 let position = self.sources.position(import.span);

@@ -50,6 +50,8 @@ pub(crate) struct Context<'a> {
     /// The vertex whose expressions are being evaluated: errors show its path.
     pub(crate) here: VertexId,
     regexes: HashMap<Arc<str>, Rc<Regex>>,
+    /// The imported packages that were asked for.
+    packages: HashMap<usize, VertexId>,
     /// Whether vertices may be completed the short way ([`crate::plain`]).
     pub(crate) plain: bool,
     /// Expressions that are the same wherever they are read, and their values.
@@ -74,6 +76,7 @@ impl<'a> Context<'a> {
             root: NOWHERE,
             here: NOWHERE,
             regexes: HashMap::new(),
+            packages: HashMap::new(),
             plain: false,
             constants: HashMap::new(),
         };
@@ -183,6 +186,19 @@ impl<'a> Context<'a> {
             settled: None,
         });
         Ok(VertexId((self.vertices.len() - 1) as u32))
+    }
+
+    /// The root of an imported package, made on first use.
+    pub(crate) fn package(&mut self, index: usize) -> Done<VertexId> {
+        if let Some(known) = self.packages.get(&index) {
+            return Ok(*known);
+        }
+        let root = self.add_vertex(NOWHERE, Label::index(0), ArcType::Member)?;
+        let roots = self.program.packages.get(index).map(Vec::as_slice).unwrap_or_default();
+        let conjunct = |id: &crate::expr::ExprId| Self::conjunct(NO_ENV, Elem::Expr(*id), Close::ROOT);
+        self.vertex_mut(root).conjuncts = roots.iter().map(conjunct).collect();
+        self.packages.insert(index, root);
+        Ok(root)
     }
 
     /// A vertex for a value inside an expression; errors show the path of what is being evaluated.

@@ -38,6 +38,8 @@ pub(crate) enum Expr {
     Here,
     /// The list around the element that is being evaluated.
     Around,
+    /// An imported package.
+    Package(usize),
     /// An expression of some levels up.
     Up(u32, ExprId),
     /// The field some levels up whose name is the value of an expression there.
@@ -123,6 +125,8 @@ pub(crate) struct Program {
     exprs: Vec<(Expr, Span)>,
     /// The top-level struct of each file, in order of file names.
     pub(crate) roots: Vec<ExprId>,
+    /// The same of every package that is compiled here.
+    pub(crate) packages: Vec<Vec<ExprId>>,
     pub(crate) labels: Arc<Labels>,
     pub(crate) sources: Sources,
     /// Whether there is any disjunction: only then can arms be dropped for absent fields.
@@ -137,6 +141,7 @@ impl Program {
     pub(crate) fn new(
         exprs: Vec<(Expr, Span)>,
         roots: Vec<ExprId>,
+        packages: Vec<Vec<ExprId>>,
         labels: Labels,
         sources: Sources,
     ) -> Self {
@@ -145,7 +150,7 @@ impl Program {
             Expr::Value(Value::Builtin(builtin)) => matches!(builtin.name, "or" | "matchN" | "matchIf"),
             _ => false,
         });
-        Self { exprs, roots, labels: Arc::new(labels), sources, disjunctions }
+        Self { exprs, roots, packages, labels: Arc::new(labels), sources, disjunctions }
     }
 
     /// The expression of an id.

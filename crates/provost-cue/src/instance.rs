@@ -1,14 +1,16 @@
 //! Instances: files of one package, compiled and evaluated without cosign's reading, for `eval`, `export` and `vet`.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::compile;
+use crate::compile::{self, Unit};
 use crate::context::Context;
 use crate::data::Data;
 use crate::error::{Code, CueErrors, Reason};
 use crate::expr::Program;
 use crate::limits::Limits;
+use crate::load::Package;
 use crate::parser;
 use crate::policy::{PolicyFile, finished, on_own_stack, unify};
 use crate::source::Sources;
@@ -41,19 +43,51 @@ impl Instance {
     /// # Errors
     /// CUE's complaints about the files, something this crate does not know, or a limit.
     pub fn compile(files: &[PolicyFile<'_>], limits: &Limits) -> Result<Self, CueErrors> {
+        Self::compile_importing(files, &BTreeMap::new(), &[], limits)
+    }
+
+    /// The same for files that import packages of a module: what their import paths mean is said by `imports`, as
+    /// indices into `packages`, whose own imports are such indices, too.
+    ///
+    /// # Errors
+    /// CUE's complaints about the files and packages, something this crate does not know, or a limit.
+    pub fn compile_importing(
+        files: &[PolicyFile<'_>],
+        imports: &BTreeMap<String, usize>,
+        packages: &[Package],
+        limits: &Limits,
+    ) -> Result<Self, CueErrors> {
         on_own_stack(|| {
-            let bytes: usize = files.iter().map(|file| file.source.len()).sum();
+            let imported = packages.iter().flat_map(|package| &package.files).map(|file| file.text.len());
+            let bytes: usize = files.iter().map(|file| file.source.len()).chain(imported).sum();
             if bytes > limits.policy_bytes {
                 let reason = Reason::Limit { what: "bytes of policy", limit: limits.policy_bytes as u64 };
                 return Err(CueErrors::one(String::new(), Code::Eval, reason, Vec::new()));
             }
+            let needed = reachable(imports, packages);
             let mut sources = Sources::default();
+            let mut parse = |name: &str, text: &str| {
+                let index = sources.add(name, text);
+                parser::parse(name, text, index, &sources, limits)
+            };
+            let mut units = Vec::with_capacity(packages.len() + 1);
+            for (index, package) in packages.iter().enumerate() {
+                let mut parsed = Vec::with_capacity(package.files.len());
+                if needed.contains(&index) {
+                    for file in &package.files {
+                        parsed.push(parse(&file.name, &file.text)?);
+                    }
+                }
+                let name = package.name.as_deref();
+                units.push(Unit { files: parsed, imports: Some(&package.imports), name });
+            }
             let mut parsed = Vec::with_capacity(files.len());
             for file in files {
-                let index = sources.add(file.name, file.source);
-                parsed.push(parser::parse(file.name, file.source, index, &sources, limits)?);
+                parsed.push(parse(file.name, file.source)?);
             }
-            Ok(Self { program: Arc::new(compile::compile(&parsed, sources)?), limits: *limits })
+            let main = units.len();
+            units.push(Unit { files: parsed, imports: Some(imports), name: None });
+            Ok(Self { program: Arc::new(compile::compile_all(&units, main, sources)?), limits: *limits })
         })
     }
 
@@ -95,4 +129,19 @@ impl<'a> Evaluation<'a> {
     pub fn validate(&self, demands: Demands) -> Result<(), CueErrors> {
         self.root().validate(demands)
     }
+}
+
+/// The packages that imports lead to, directly or through others.
+fn reachable(imports: &BTreeMap<String, usize>, packages: &[Package]) -> Vec<usize> {
+    let mut found: Vec<usize> = imports.values().copied().collect();
+    let mut next = 0;
+    while let Some(package) = found.get(next).map(|index| packages.get(*index)) {
+        next += 1;
+        for index in package.into_iter().flat_map(|package| package.imports.values()) {
+            if !found.contains(index) {
+                found.push(*index);
+            }
+        }
+    }
+    found
 }

@@ -74,6 +74,8 @@ pub(crate) struct Labels {
     offset: usize,
     names: Vec<Arc<str>>,
     ids: HashMap<Arc<str>, u32>,
+    /// The imported package whose hidden fields are being named.
+    package: Option<usize>,
 }
 
 impl Labels {
@@ -113,7 +115,16 @@ impl Labels {
             [b'_', ..] => LabelKind::Hidden,
             _ => LabelKind::Text,
         };
+        if let (Some(package), LabelKind::Hidden | LabelKind::HiddenDefinition) = (self.package, kind) {
+            // Every package has hidden fields of its own; no identifier holds a NUL.
+            return Label::new(self.intern(&format!("{name}\0{package}")), kind);
+        }
         Label::new(self.intern(name), kind)
+    }
+
+    /// Says which imported package the next identifiers belong to.
+    pub(crate) fn in_package(&mut self, package: Option<usize>) {
+        self.package = package;
     }
 
     /// A label of its own for one let clause, variable or alias.
@@ -139,7 +150,7 @@ impl Labels {
         let name = self.name(label);
         match label.kind() {
             LabelKind::Text => quoted(&name),
-            _ => name.to_string(),
+            _ => name.split('\0').next().unwrap_or_default().to_owned(),
         }
     }
 }

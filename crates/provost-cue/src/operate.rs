@@ -46,6 +46,7 @@ impl Context<'_> {
             | Expr::Index(..)
             | Expr::Here
             | Expr::Around
+            | Expr::Package(_)
             | Expr::Up(..)
             | Expr::Keyed { .. }
             | Expr::Optional(_) => {

@@ -60,7 +60,7 @@ impl Policy {
                 let index = sources.add(file.name, file.source);
                 parsed.push(parser::parse(file.name, file.source, index, &sources, limits)?);
             }
-            let program = Arc::new(compile::compile(&parsed, sources)?);
+            let program = Arc::new(compile::compile(parsed, sources)?);
             evaluate(&mut Context::new(&program, None, limits, false), None)?;
             Ok(Self { program, limits: *limits })
         })

@@ -238,7 +238,7 @@ fn write_expr(out: &mut String, context: &Context<'_>, id: ExprId) {
             out.push(']');
         }
         Expr::Reference { label, .. } => out.push_str(&context.labels.shown(*label)),
-        Expr::Enclosing { .. } | Expr::Here | Expr::Around | Expr::Keyed { .. } => out.push('_'),
+        Expr::Enclosing { .. } | Expr::Here | Expr::Package(_) | Expr::Around | Expr::Keyed { .. } => out.push('_'),
         Expr::Up(_, inner) => write(out, inner),
         Expr::Optional(inner) => {
             write(out, inner);

@@ -89,6 +89,7 @@ impl Context<'_> {
                     None => Err(Stop::Blocked),
                 }
             }
+            Expr::Package(index) => Ok(Target::Vertex(self.package(*index)?)),
             Expr::Here => Ok(Target::Vertex(self.here)),
             Expr::Around => Ok(Target::Vertex(self.vertex(self.here).parent)),
             Expr::Up(up, expr) => self.target(*expr, self.env_up(env, *up), force),

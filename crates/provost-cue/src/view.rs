@@ -155,6 +155,7 @@ impl<'e, 'a> Value<'e, 'a> {
                 ArcType::Optional => Presence::Optional,
             };
             let (name, shown) = (context.labels.name(label), context.labels.shown(label));
+            let name = if name.contains('\0') { Arc::from(shown.as_str()) } else { name };
             Some(Field { name, shown, kind, presence, value: self.at(arc) })
         };
         arcs.into_iter().filter_map(field).collect()

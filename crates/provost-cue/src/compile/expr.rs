@@ -162,6 +162,7 @@ impl Compiler {
                 Expr::Reference { up, label }
             }
             Some(Binding::Package { package, .. }) => return Ok(Found::Package(package)),
+            Some(Binding::Module { index, .. }) => Expr::Package(index),
             Some(Binding::Value) => match up.checked_sub(1) {
                 Some(up) => Expr::Enclosing { up },
                 None => Expr::Here,

@@ -21,6 +21,12 @@ pub(super) enum Binding {
     Keyed(Option<ExprId>),
     /// The name of a field, known or computed.
     Name(ExprId),
+    /// An imported package of a module; it must be used.
+    Module {
+        index: usize,
+        /// The import as errors show it.
+        shown: String,
+    },
     /// An imported package; it must be used.
     Package {
         package: &'static Package,
@@ -94,7 +100,7 @@ impl Scope {
         self.names.iter().find_map(|(name, binding, span, used)| match binding {
             _ if used.get() => None,
             Binding::Field(_) => None,
-            Binding::Package { shown, .. } => Some((Reason::UnusedImport { import: shown.clone() }, *span)),
+            Binding::Package { shown, .. } | Binding::Module { shown, .. } => Some((Reason::UnusedImport { import: shown.clone() }, *span)),
             Binding::Name(_) => None,
             Binding::Alias(_) | Binding::Value | Binding::Keyed(_) => Some((Reason::UnusedAlias { name: name.clone() }, *span)),
         })

@@ -154,6 +154,8 @@ impl Plan {
         let sources = self.package(unit).map(|package| package.files.as_slice()).unwrap_or_default();
         let sources = sources.iter().map(|file| PolicyFile { name: &file.name, source: &file.text });
         let files: Vec<_> = documents.chain(sources).collect();
-        Instance::compile(&files, &self.limits)?.evaluate(None, read)
+        let none = std::collections::BTreeMap::new();
+        let imports = self.package(unit).map_or(&none, |package| &package.imports);
+        Instance::compile_importing(&files, imports, &self.loaded.packages, &self.limits)?.evaluate(None, read)
     }
 }
