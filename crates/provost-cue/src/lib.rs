@@ -53,6 +53,7 @@ mod view;
 pub use data::Data;
 pub use error::{Code, CueError, CueErrors, Reason};
 pub use export::{CueStyle, Plain, to_source};
+pub use format::format as format_source;
 pub use instance::{Demands, Evaluation, Instance};
 pub use limits::Limits;
 pub use load::{

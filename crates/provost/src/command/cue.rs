@@ -6,6 +6,7 @@ mod disk;
 mod eval;
 mod export;
 mod flags;
+mod fmt;
 mod output;
 mod plan;
 mod report;
@@ -31,6 +32,8 @@ enum Verb {
     Eval(eval::Args),
     /// Writes data in a standard format.
     Export(export::Args),
+    /// Rewrites CUE files in the standard form.
+    Fmt(fmt::Args),
 }
 
 /// Runs the verb. What does not hold is said on standard error, with exit 1.
@@ -40,5 +43,6 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         Verb::Vet(args) => vet::run(args, face),
         Verb::Eval(args) => eval::run(args, face),
         Verb::Export(args) => export::run(args, face),
+        Verb::Fmt(args) => fmt::run(args, face),
     }
 }
