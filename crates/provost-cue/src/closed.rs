@@ -163,7 +163,7 @@ impl Context<'_> {
         self.spend(arcs.len())?;
         for (label, arc) in arcs {
             let checked = label.kind() == LabelKind::Text;
-            if !checked || self.vertex(arc).arc != ArcType::Member {
+            if !checked || self.vertex(arc).arc == ArcType::Optional {
                 continue;
             }
             let inner = self.actual(arc);

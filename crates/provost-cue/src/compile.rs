@@ -161,11 +161,13 @@ impl Compiler {
             imports.bind(&name, Binding::Package { package, shown }, import.span);
         }
         self.scopes.push(imports);
+        let before = self.errors.len();
         let level = Span { file: self.sources_index(file), start: 0 };
         let decls = self.decls(&file.decls, true);
         let imports = self.scopes.pop();
         let decls = decls?;
-        if let Some(reason) = imports.and_then(|scope| scope.unused()) {
+        let whole = self.errors.len() == before;
+        if let Some(reason) = imports.filter(|_| whole).and_then(|scope| scope.unused()) {
             return self.fail(reason.1, reason.0);
         }
         Ok(self.add(Expr::Struct(decls), level))
@@ -203,10 +205,13 @@ impl Compiler {
         }
         self.scopes.push(scope);
         self.literals.push(false);
+        let before = self.errors.len();
         let compiled = self.decls_inside(decls);
         self.literals.pop();
         let scope = self.scopes.pop();
-        if let Some((reason, span)) = scope.and_then(|scope| scope.unused()) {
+        // What could not be compiled may have used the names.
+        let whole = self.errors.len() == before;
+        if let Some((reason, span)) = scope.filter(|_| whole).and_then(|scope| scope.unused()) {
             // CUE reports an unused alias without a path.
             let positions = self.sources.position(span).into_iter().collect();
             self.errors.push(CueError { path: String::new(), code: Code::Eval, reason, positions });

@@ -50,6 +50,10 @@ pub(crate) struct Context<'a> {
     /// The vertex whose expressions are being evaluated: errors show its path.
     pub(crate) here: VertexId,
     regexes: HashMap<Arc<str>, Rc<Regex>>,
+    /// How many arms of disjunctions are being tried around what is done now.
+    pub(crate) trials: usize,
+    /// Conjunctions inside expressions, by the vertex made for them.
+    pub(crate) inlines: HashMap<VertexId, crate::expr::ExprId>,
     /// The imported packages that were asked for.
     packages: HashMap<usize, VertexId>,
     /// Whether vertices may be completed the short way ([`crate::plain`]).
@@ -76,6 +80,8 @@ impl<'a> Context<'a> {
             root: NOWHERE,
             here: NOWHERE,
             regexes: HashMap::new(),
+            trials: 0,
+            inlines: HashMap::new(),
             packages: HashMap::new(),
             plain: false,
             constants: HashMap::new(),

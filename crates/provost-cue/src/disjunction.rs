@@ -149,6 +149,7 @@ impl Context<'_> {
     /// Tries one arm on a copy; the copies that hold, and the disjunctions as seen from each.
     fn try_arm(&mut self, v: VertexId, partial: &Partial, choice: &Choice, arm: &Elem, last: bool) -> Done<Tried> {
         self.enter()?;
+        self.trials += 1;
         let mut copied = self.copy(partial.vertex)?;
         let copy = copied.root;
         let forward = self.vertex_mut(v).forward.replace(copy);
@@ -170,6 +171,7 @@ impl Context<'_> {
             }
         };
         self.vertex_mut(v).forward = forward;
+        self.trials -= 1;
         self.leave();
         Ok(found)
     }

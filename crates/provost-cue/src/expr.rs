@@ -38,6 +38,8 @@ pub(crate) enum Expr {
     Here,
     /// The list around the element that is being evaluated.
     Around,
+    /// A member that a package of the standard library does not have.
+    Missing(&'static str, Label),
     /// An imported package.
     Package(usize),
     /// An expression of some levels up.

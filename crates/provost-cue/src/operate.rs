@@ -39,6 +39,10 @@ impl Context<'_> {
                 let span = Some(program.span(id));
                 Err(Stop::Bottom(Bottom::new(NOWHERE, Code::LegacyUser, Reason::ExplicitBottom, span)))
             }
+            Expr::Missing(_, label) => {
+                let label = self.labels.shown(*label);
+                self.stop(Code::Incomplete, Reason::UndefinedField { label })
+            }
             Expr::Open(inner) => self.eval_need(*inner, env, need, force),
             Expr::Reference { .. }
             | Expr::Enclosing { .. }
@@ -90,6 +94,12 @@ impl Context<'_> {
             Expr::Bound(op, value) => self.bound(*op, *value, env, force),
             Expr::Interpolation(pieces, bytes) => self.interpolate(pieces, *bytes, env, force),
             Expr::Call(function, arguments) => {
+                if let Expr::Missing(package, label) = program.expr(*function) {
+                    let package = package.rsplit('/').next().unwrap_or(package);
+                    let label = self.labels.shown(*label);
+                    let words = format!("cannot call non-function {package}.{label} (type _|_)");
+                    return self.stop(Code::Eval, Reason::Remark { words });
+                }
                 if let Value::Builtin(builtin) = self.eval(*function, env, force)? {
                     return builtin::call(self, builtin, arguments, env, id, force);
                 }
@@ -101,6 +111,20 @@ impl Context<'_> {
 
     /// A vertex for a struct, list, disjunction or conjunction inside an expression.
     pub(crate) fn inline(&mut self, id: ExprId, env: EnvId) -> Eval<VertexId> {
+        if let Expr::Binary("&", ..) = self.program.expr(id) {
+            // A conjunction evaluated inside itself is a recursion, which CUE does not have.
+            let mut at = self.here;
+            while at != NOWHERE {
+                if self.inlines.get(&at) == Some(&id) {
+                    return self.stop(Code::StructuralCycle, Reason::StructuralCycle);
+                }
+                at = self.vertex(at).parent;
+            }
+            let elem = Elem::Expr(id);
+            let vertex = self.add_detached(vec![Conjunct { env, elem, close: Close::ROOT }])?;
+            self.inlines.insert(vertex, id);
+            return Ok(vertex);
+        }
         Ok(self.add_detached(vec![Conjunct { env, elem: Elem::Expr(id), close: Close::ROOT }])?)
     }
 
@@ -170,6 +194,7 @@ impl Context<'_> {
             }
             Ok(Value::Vertex(vertex)) => Ok(self.fatal_below(vertex)?.is_some()),
             Ok(_) => Ok(false),
+            Err(Stop::Bottom(bottom)) if force && bottom.code == Code::Cycle => Err(Stop::Bottom(bottom)),
             Err(Stop::Bottom(bottom)) if force || !bottom.code.is_incomplete() => Ok(true),
             Err(Stop::Bottom(_)) => Err(Stop::Blocked),
             Err(stop) => Err(stop),

@@ -239,6 +239,11 @@ fn write_expr(out: &mut String, context: &Context<'_>, id: ExprId) {
         }
         Expr::Reference { label, .. } => out.push_str(&context.labels.shown(*label)),
         Expr::Enclosing { .. } | Expr::Here | Expr::Package(_) | Expr::Around | Expr::Keyed { .. } => out.push('_'),
+        Expr::Missing(package, label) => {
+            out.push_str(package.rsplit('/').next().unwrap_or(package));
+            out.push('.');
+            out.push_str(&context.labels.shown(*label));
+        }
         Expr::Up(_, inner) => write(out, inner),
         Expr::Optional(inner) => {
             write(out, inner);

@@ -344,7 +344,8 @@ impl Context<'_> {
         }
         if self.vertex(v).status == Status::Finalizing {
             let sized = self.known(v).and_then(|node| node.list).is_some_and(|(_, closed)| closed);
-            if (ready || sized) && need != Need::Whole {
+            let itself = need == Need::Fields && shaped && self.vertex(self.actual(self.here)).parent != v;
+            if (ready || sized || itself) && need != Need::Whole {
                 return Ok(Value::Vertex(v));
             }
             let label = self.labels.shown(self.vertex(v).label);

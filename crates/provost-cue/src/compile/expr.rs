@@ -133,7 +133,10 @@ impl Compiler {
             return match package.member(member) {
                 Some(value) => Ok(self.add(Expr::Value(value), span)),
                 None if package.knows(member) => self.unsupported(span, format!("{}.{member}", package.path)),
-                None => self.fail(span, Reason::UndefinedField { label: member.clone() }),
+                None => {
+                    let label = self.labels.identifier(member);
+                    Ok(self.add(Expr::Missing(package.path, label), span))
+                }
             };
         }
         let base = self.expr(base)?;

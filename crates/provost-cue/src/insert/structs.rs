@@ -5,14 +5,14 @@ use std::rc::Rc;
 
 use crate::context::Context;
 use crate::data::DataId;
-use crate::error::Reason;
+use crate::error::{Code, Reason};
 use crate::expr::{Decl, ExprId};
-use crate::fault::{Abort, Done, Src, Stop};
+use crate::fault::{Abort, Bottom, Done, Src, Stop};
 use crate::kind::Kinds;
 use crate::label::Label;
 use crate::value::Value;
 use crate::vertex::{
-    ArcType, Close, Conjunct, Elem, EnvId, Matches, NO_ENV, NOWHERE, OPEN, Pattern, VertexId, Work,
+    ArcType, Close, Conjunct, Elem, EnvId, Matches, NO_ENV, NOWHERE, OPEN, Pattern, Status, VertexId, Work,
 };
 
 impl Context<'_> {
@@ -101,13 +101,23 @@ impl Context<'_> {
         if let Some(known) = self.vertex(v).arcs.get(label) {
             if arc < self.vertex(known).arc {
                 self.vertex_mut(known).arc = arc;
-                self.note_arrival(v, label, arc)?;
+                if self.arrival(v, label, arc)?.is_some() {
+                    let shown = self.labels.shown(label);
+                    let words = format!(
+                        "circular dependency in evaluation of conditionals: {shown} changed after evaluation"
+                    );
+                    let bottom = Bottom::new(v, Code::Eval, Reason::Remark { words }, None);
+                    self.add_error(v, bottom);
+                }
             }
             return self.add_conjunct(known, conjunct);
         }
-        self.note_arrival(v, label, arc)?;
+        let late = self.arrival(v, label, arc)?;
         let new = self.add_vertex(v, label, arc)?;
         self.vertex_mut(v).arcs.push(label, new);
+        if let Some(late) = late {
+            self.add_error(new, late);
+        }
         self.add_conjunct(new, conjunct)?;
         let patterns = self.known(v).map(|node| node.patterns.clone()).unwrap_or_default();
         for pattern in patterns {
@@ -116,17 +126,28 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// A field that comes after it was found missing, or after all fields were read, must not pass unseen.
-    fn note_arrival(&self, v: VertexId, label: Label, arc: ArcType) -> Done {
-        let late = arc == ArcType::Member
-            && self
-                .known(v)
-                .is_some_and(|node| (node.frozen && label.is_regular()) || node.missed.contains(&label));
-        if late {
-            let reason = Reason::LateField { label: self.labels.shown(label) };
+    /// A field that comes after it was found missing, or after all fields were read, must not pass unseen: it is an
+    /// error of the struct or the field where that is sure to be looked at, else the end of the evaluation.
+    fn arrival(&mut self, v: VertexId, label: Label, arc: ArcType) -> Done<Option<Rc<Bottom>>> {
+        let Some(node) = self.known(v).filter(|_| arc == ArcType::Member) else { return Ok(None) };
+        let frozen = node.frozen && label.is_regular();
+        let missed = node.missed.contains(&label);
+        if !frozen && !missed {
+            return Ok(None);
+        }
+        let shown = self.labels.shown(label);
+        let seen = self.trials > 0 || self.vertex(v).status == Status::Final || self.vertex(v).settled.is_some();
+        if seen {
+            let reason = Reason::LateField { label: shown };
             return Err(Box::new(Abort { reason, at: v, span: None }));
         }
-        Ok(())
+        if frozen {
+            let bottom = Bottom::new(v, Code::Eval, Reason::LateField { label: shown }, None);
+            self.add_error(v, bottom);
+            return Ok(None);
+        }
+        let words = format!("cyclic reference to field {shown}");
+        Ok(Some(Bottom::new(v, Code::Cycle, Reason::Remark { words }, None)))
     }
 
     /// Adds a pattern and applies it to the fields that are there.
