@@ -3,5 +3,6 @@
 
 pub mod authority;
 mod memory_store;
+pub mod services;
 
 pub use memory_store::{MemoryStore, Request};

@@ -32,8 +32,8 @@ pub struct NewBundle {
 pub enum Content {
     /// A message that lies elsewhere.
     Message {
-        /// The hash the signature was made with.
-        hash: Hash,
+        /// The hash the signature was made with; none where the message itself was signed (pure Ed25519).
+        hash: Option<Hash>,
         /// The message's digest by that hash.
         digest: Vec<u8>,
         /// The signature.
@@ -83,10 +83,11 @@ impl NewBundle {
         };
         let (message_signature, dsse_envelope) = match &self.content {
             Content::Message { hash, digest, signature } => {
-                let message = MessageSignature {
-                    message_digest: json!({"algorithm": hash_name(*hash), "digest": STANDARD.encode(digest)}),
-                    signature: STANDARD.encode(signature),
+                let message_digest = match hash {
+                    Some(hash) => json!({"algorithm": hash_name(*hash), "digest": STANDARD.encode(digest)}),
+                    None => json!({}),
                 };
+                let message = MessageSignature { message_digest, signature: STANDARD.encode(signature) };
                 (Some(message), None)
             }
             Content::Envelope(envelope) => (None, Some(envelope_wire(envelope))),
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn a_message_bundle_is_written_in_protobufs_order() {
         let bundle = NewBundle {
-            content: Content::Message { hash: Hash::Sha384, digest: vec![1], signature: vec![2] },
+            content: Content::Message { hash: Some(Hash::Sha384), digest: vec![1], signature: vec![2] },
             signer: Material::PublicKey("hint".to_owned()),
             log_entries: Vec::new(),
             timestamps: vec![vec![3]],

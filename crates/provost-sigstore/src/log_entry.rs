@@ -115,6 +115,15 @@ impl LogEntry {
         })
     }
 
+    /// The same entry with the kind and version that its body states, which cosign's older form leaves out.
+    ///
+    /// # Errors
+    /// When the body states none.
+    pub fn named(self) -> Result<Self, LogEntryError> {
+        let (kind, version) = kind_of(&self.body)?;
+        Ok(Self { kind, version, ..self })
+    }
+
     /// The entry as cosign's `dev.sigstore.cosign/bundle` annotation and `rekorBundle` field carry it.
     #[must_use]
     pub fn to_cosign(&self) -> CosignLogEntry {

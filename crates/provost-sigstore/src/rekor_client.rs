@@ -133,7 +133,7 @@ pub fn v1_entry(content: &Content, signer: &LogSigner<'_>) -> Value {
             "apiVersion": "0.0.1",
             "kind": "hashedrekord",
             "spec": {
-                "data": {"hash": {"algorithm": hash.as_str(), "value": hex::encode(digest)}},
+                "data": {"hash": {"algorithm": hash.map(Hash::as_str), "value": hex::encode(digest)}},
                 "signature": {"content": STANDARD.encode(signature), "publicKey": {"content": verifier}},
             },
         }),
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_message_is_proposed_by_its_hash() {
-        let content = Content::Message { hash: Hash::Sha256, digest: vec![0xab], signature: vec![1] };
+        let content = Content::Message { hash: Some(Hash::Sha256), digest: vec![0xab], signature: vec![1] };
         let entry = v1_entry(&content, &SIGNER);
         assert_eq!(entry["spec"]["data"]["hash"], json!({"algorithm": "sha256", "value": "ab"}));
         let pem = STANDARD.decode(entry["spec"]["signature"]["publicKey"]["content"].as_str().unwrap()).unwrap();
