@@ -50,6 +50,8 @@ pub(crate) struct Context<'a> {
     /// The vertex whose expressions are being evaluated: errors show its path.
     pub(crate) here: VertexId,
     regexes: HashMap<Arc<str>, Rc<Regex>>,
+    /// Whether the field being inserted was written in the body of a comprehension: it was foreseen.
+    pub(crate) conditional: bool,
     /// How many arms of disjunctions are being tried around what is done now.
     pub(crate) trials: usize,
     /// Conjunctions inside expressions, by the vertex made for them.
@@ -80,6 +82,7 @@ impl<'a> Context<'a> {
             root: NOWHERE,
             here: NOWHERE,
             regexes: HashMap::new(),
+            conditional: false,
             trials: 0,
             inlines: HashMap::new(),
             packages: HashMap::new(),

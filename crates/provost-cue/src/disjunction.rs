@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{Code, Reason};
 use crate::expr::Expr;
 use crate::fault::{Bottom, Done};
+use crate::label::LabelKind;
 use crate::value::Value;
 use crate::vertex::{ArcType, Choice, Conjunct, Elem, Mode, Status, VertexId};
 
@@ -220,6 +221,9 @@ impl Context<'_> {
         {
             return Ok(Err(bottom));
         }
+        if let Some(bottom) = self.unfinished(actual)? {
+            return Ok(Err(bottom));
+        }
         if self.strict
             && let Some(bottom) = self.absent_in_arm(actual)?
         {
@@ -235,6 +239,29 @@ impl Context<'_> {
             _ => Mode::Not,
         };
         Ok(Ok(node.arms.iter().enumerate().map(|(index, arm)| (*arm, Some(mode(index)))).collect()))
+    }
+
+    /// The first error of a complete arm or its fields, as CUE looks for it: also one that later values could mend
+    /// drops the arm, but what lies behind an optional field or let clause is not looked at.
+    fn unfinished(&mut self, arm: VertexId) -> Done<Option<Rc<Bottom>>> {
+        self.enter()?;
+        let arm = self.actual(arm);
+        let mut found = self.known(arm).and_then(|node| node.errors.clone());
+        if found.is_none() && self.only_data(arm).is_none() {
+            let mut next = 0;
+            while let Some((label, arc)) = self.vertex(arm).arcs.at(next) {
+                next += 1;
+                if self.vertex(arc).arc > ArcType::Required || label.kind() == LabelKind::Let {
+                    break;
+                }
+                found = self.unfinished(arc)?;
+                if found.is_some() {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        Ok(found)
     }
 
     /// The error of a disjunction without an arm left.

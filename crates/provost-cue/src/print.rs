@@ -86,6 +86,19 @@ pub(crate) fn src(context: &Context<'_>, src: &Src) -> String {
     out
 }
 
+/// A literal, before anything is evaluated.
+pub(crate) fn constant(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::Text(text) => quote(text),
+        Value::Bytes(text) => bytes(text),
+        Value::Type(kinds) => kinds.to_string(),
+        _ => "_".to_owned(),
+    }
+}
+
 /// A value.
 pub(crate) fn value(context: &Context<'_>, value: &Value) -> String {
     let mut out = String::new();

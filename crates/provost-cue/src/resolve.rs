@@ -3,12 +3,12 @@
 use crate::context::Context;
 use crate::data::Node as DataNode;
 use crate::error::{Code, Reason};
-use crate::expr::{Expr, ExprId};
+use crate::expr::{Decl, Expr, ExprId};
 use crate::fault::{Bottom, Done, Eval, Src, Stop};
 use crate::kind::Kinds;
 use crate::label::Label;
 use crate::value::Value;
-use crate::vertex::{ArcType, EnvId, NOWHERE, Status, VertexId};
+use crate::vertex::{ArcType, EnvId, NOWHERE, Status, VertexId, Work};
 
 /// What a reference leads to.
 pub(crate) enum Target {
@@ -216,18 +216,42 @@ impl Context<'_> {
             }
         }
         let waits = self.known(base).is_some_and(|node| !node.tasks.is_empty() || !node.choices.is_empty());
-        if self.vertex(base).status == Status::Finalizing && waits {
+        if self.vertex(base).status == Status::Finalizing && waits && self.may_bring(base, label) {
             let label = self.labels.shown(label);
             return self.stop(Code::Cycle, Reason::Cycle { label });
         }
         self.missing(base, label)
     }
 
+    /// Whether something that a vertex still waits for could give it a field: conditional bodies show which they have.
+    fn may_bring(&self, base: VertexId, label: Label) -> bool {
+        let Some(node) = self.known(base) else { return true };
+        !node.choices.is_empty()
+            || node.tasks.iter().any(|task| match &task.work {
+                Work::Comprehension(id) => self.body_may_bring(*id, label),
+                _ => true,
+            })
+    }
+
+    fn body_may_bring(&self, id: ExprId, label: Label) -> bool {
+        let Expr::Comprehension(_, body, fallback) = self.program.expr(id) else { return true };
+        [Some(*body), *fallback].into_iter().flatten().any(|body| match self.program.expr(body) {
+            Expr::Struct(decls) => decls.iter().any(|decl| match decl {
+                Decl::Field { label: known, .. } => *known == label,
+                Decl::Comprehension(inner) => self.body_may_bring(*inner, label),
+                Decl::Let { .. } | Decl::Pattern { .. } | Decl::Ellipsis => false,
+                Decl::Dynamic { .. } | Decl::Embed(_) | Decl::Unify(_) => true,
+            }),
+            _ => true,
+        })
+    }
+
     fn missing(&mut self, base: VertexId, label: Label) -> Eval<VertexId> {
-        if let Some(bottom) = self.known(base).and_then(|node| node.errors.clone())
-            && !bottom.code.is_incomplete()
-        {
+        if let Some(bottom) = self.known(base).and_then(|node| node.errors.clone()) {
             return Err(Stop::Bottom(bottom));
+        }
+        if self.known(base).is_some_and(|node| !node.arms.is_empty()) {
+            return self.stop(Code::Incomplete, Reason::Ambiguous { value: Value::Vertex(base).into() });
         }
         let value = self.value_now(base);
         if !label.is_text() && label.is_regular() {

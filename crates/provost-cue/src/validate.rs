@@ -13,11 +13,12 @@ use crate::vertex::{ArcType, VertexId};
 impl Context<'_> {
     /// All errors of a finished value under some demands.
     pub(crate) fn validate(&mut self, v: VertexId, demands: Demands) -> Done<Option<Rc<Bottom>>> {
-        let settled = self.settle(v)?.filter(|bottom| !bottom.code.is_incomplete());
+        // What is not allowed is known only when closedness was asked of every field.
+        self.settle(v)?;
         let mut found = Vec::new();
         self.validate_into(v, demands, &mut found)?;
         let mut found = found.into_iter();
-        let Some(first) = found.next() else { return Ok(settled) };
+        let Some(first) = found.next() else { return Ok(None) };
         let mut all = (*first).clone();
         for bottom in found {
             all.code = all.code.min(bottom.code);

@@ -73,16 +73,27 @@ impl Compiler {
                 let words = "preference mark not allowed at this position".to_owned();
                 return self.fail(span, Reason::Syntax { problem: Syntax::Other { words } });
             }
-            Kind::Unary(op, value) => match BoundOp::of(op) {
-                Some(op) => Expr::Bound(op, self.expr(value)?),
-                None => Expr::Unary(op, self.expr(value)?),
-            },
+            Kind::Unary(op, value) => {
+                let value = self.expr(value)?;
+                self.may_be_concrete(op, value, span)?;
+                match BoundOp::of(op) {
+                    Some(op) => Expr::Bound(op, value),
+                    None => Expr::Unary(op, value),
+                }
+            }
             Kind::Binary("|", ..) => {
                 let mut arms = Vec::new();
                 self.arms(ast, &mut arms)?;
                 Expr::Disjunction(arms)
             }
-            Kind::Binary(op, left, right) => Expr::Binary(op, self.expr(left)?, self.expr(right)?),
+            Kind::Binary(op, left, right) => {
+                let (left, right) = (self.expr(left)?, self.expr(right)?);
+                if *op != "&" {
+                    self.may_be_concrete(op, left, span)?;
+                    self.may_be_concrete(op, right, span)?;
+                }
+                Expr::Binary(op, left, right)
+            }
             Kind::Select(base, label) => return self.select(base, label, span),
             Kind::Index(base, index) => Expr::Index(self.expr(base)?, self.expr(index)?),
             Kind::Slice(base, low, high) => {
@@ -106,6 +117,21 @@ impl Compiler {
             Kind::Parens(inner) => return self.expr(inner),
         };
         Ok(self.add(expr, span))
+    }
+
+    /// Refuses an operand that is a type or bound as written: it can never be one value.
+    fn may_be_concrete(&self, op: &str, operand: ExprId, span: Span) -> Result<(), CueErrors> {
+        let Some((expr, _)) = self.exprs.get(operand.0 as usize) else { return Ok(()) };
+        let shown = match expr {
+            Expr::Value(Value::Type(kinds)) => kinds.to_string(),
+            Expr::Bound(op, limit) => match self.exprs.get(limit.0 as usize) {
+                Some((Expr::Value(value), _)) => format!("{}{}", op.text(), crate::print::constant(value)),
+                _ => op.text().to_owned(),
+            },
+            _ => return Ok(()),
+        };
+        let words = format!("invalid operand {shown} ('{op}' requires concrete value)");
+        self.fail(span, Reason::Remark { words })
     }
 
     /// The arms of `a | *b | c`; parentheses begin a disjunction of their own.

@@ -50,7 +50,9 @@ impl Context<'_> {
             match decl {
                 Decl::Field { label, arc, value } => {
                     let conjunct = Self::conjunct(env, Elem::Expr(*value), inner);
+                    self.conditional = body;
                     self.insert_arc(v, *label, *arc, conjunct)?;
+                    self.conditional = false;
                 }
                 Decl::Let { label, value } => {
                     let conjunct = Self::conjunct(env, Elem::Expr(*value), inner);
@@ -141,7 +143,7 @@ impl Context<'_> {
             let reason = Reason::LateField { label: shown };
             return Err(Box::new(Abort { reason, at: v, span: None }));
         }
-        if frozen {
+        if frozen && !self.conditional {
             let bottom = Bottom::new(v, Code::Eval, Reason::LateField { label: shown }, None);
             self.add_error(v, bottom);
             return Ok(None);
