@@ -1,6 +1,7 @@
 //! The resolver: syntax trees to one program, every name bound to a level and label or refused.
 
 mod expr;
+mod extra;
 mod scope;
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +15,7 @@ use crate::source::{Sources, Span};
 use crate::value::Value;
 use crate::vertex::ArcType;
 use crate::text::Syntax;
+pub(crate) use extra::Extra;
 use scope::{Binding, Scope};
 
 /// A package to compile: its files, and which packages its imports mean.
@@ -30,11 +32,16 @@ pub(crate) struct Unit<'a> {
 /// Compiles files that were parsed in the order of their names.
 pub(crate) fn compile(files: Vec<File>, sources: Sources) -> Result<Program, CueErrors> {
     one_package(&files)?;
-    compile_all(&[Unit { files, imports: None, name: None }], 0, sources)
+    compile_all(&[Unit { files, imports: None, name: None }], 0, &Extra::default(), sources)
 }
 
-/// Compiles packages that import each other; one of them is evaluated.
-pub(crate) fn compile_all(units: &[Unit<'_>], main: usize, sources: Sources) -> Result<Program, CueErrors> {
+/// Compiles packages that import each other; one of them, the last, is evaluated.
+pub(crate) fn compile_all(
+    units: &[Unit<'_>],
+    main: usize,
+    extra: &Extra,
+    sources: Sources,
+) -> Result<Program, CueErrors> {
     let mut compiler = Compiler {
         exprs: Vec::new(),
         labels: Labels::default(),
@@ -62,11 +69,21 @@ pub(crate) fn compile_all(units: &[Unit<'_>], main: usize, sources: Sources) -> 
         }
         packages.push(roots);
     }
+    let expressions = compiler.expressions(&extra.expressions)?;
+    let mut documents = Vec::with_capacity(extra.documents.len());
+    for file in &extra.documents {
+        compiler.scopes = vec![Scope { literal: true, ..Scope::default() }];
+        let unit = Unit { files: Vec::new(), imports: None, name: None };
+        documents.push(compiler.file(file, &unit, &[])?);
+    }
     if let Some(errors) = CueErrors::all(std::mem::take(&mut compiler.errors)) {
         return Err(errors);
     }
     let roots = packages.get(main).cloned().unwrap_or_default();
-    Ok(Program::new(compiler.exprs, roots, packages, compiler.labels, compiler.sources))
+    let mut program = Program::new(compiler.exprs, roots, packages, compiler.labels, compiler.sources);
+    program.expressions = expressions;
+    program.documents = documents;
+    Ok(program)
 }
 
 fn one_package(files: &[File]) -> Result<(), CueErrors> {

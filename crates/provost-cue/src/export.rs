@@ -2,6 +2,7 @@
 
 mod cue;
 pub(crate) mod json;
+mod order;
 mod source;
 pub(crate) mod yaml;
 
@@ -62,8 +63,7 @@ impl Plain {
                 Self::List(value.elements().into_iter().map(Self::take).collect::<Result<_, _>>()?)
             }
             Shape::Struct => {
-                let fields = value
-                    .fields()
+                let fields = order::fields(value)
                     .into_iter()
                     .filter(|field| field.kind == Name::Regular && field.presence == Presence::Present);
                 let fields = fields.map(|field| Ok((field.name, Self::take(field.value)?)));

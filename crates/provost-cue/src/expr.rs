@@ -129,6 +129,10 @@ pub(crate) struct Program {
     pub(crate) roots: Vec<ExprId>,
     /// The same of every package that is compiled here.
     pub(crate) packages: Vec<Vec<ExprId>>,
+    /// Expressions asked of the instance, on its top level.
+    pub(crate) expressions: Vec<ExprId>,
+    /// Documents held against expressions.
+    pub(crate) documents: Vec<ExprId>,
     pub(crate) labels: Arc<Labels>,
     pub(crate) sources: Sources,
     /// Whether there is any disjunction: only then can arms be dropped for absent fields.
@@ -152,7 +156,9 @@ impl Program {
             Expr::Value(Value::Builtin(builtin)) => matches!(builtin.name, "or" | "matchN" | "matchIf"),
             _ => false,
         });
-        Self { exprs, roots, packages, labels: Arc::new(labels), sources, disjunctions }
+        let (expressions, documents) = (Vec::new(), Vec::new());
+        let labels = Arc::new(labels);
+        Self { exprs, roots, packages, expressions, documents, labels, sources, disjunctions }
     }
 
     /// The expression of an id.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::compile::{self, Unit};
+use crate::compile::{self, Extra, Unit};
 use crate::context::Context;
 use crate::data::Data;
 use crate::error::{Code, CueErrors, Reason};
@@ -14,6 +14,8 @@ use crate::load::Package;
 use crate::parser;
 use crate::policy::{PolicyFile, finished, on_own_stack, unify};
 use crate::source::Sources;
+use crate::text::Syntax;
+use crate::vertex::{Close, Conjunct, Elem, NO_ENV};
 use crate::view::Value;
 
 /// Files of one package, compiled once.
@@ -21,6 +23,15 @@ use crate::view::Value;
 pub struct Instance {
     program: Arc<Program>,
     limits: Limits,
+}
+
+/// What is asked of an instance beside its own value. Names are shown in errors.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asked<'s> {
+    /// Expressions, evaluated where the instance's fields are visible.
+    pub expressions: &'s [PolicyFile<'s>],
+    /// Documents, as CUE or JSON.
+    pub documents: &'s [PolicyFile<'s>],
 }
 
 /// What a finished evaluation is asked to be.
@@ -57,6 +68,20 @@ impl Instance {
         packages: &[Package],
         limits: &Limits,
     ) -> Result<Self, CueErrors> {
+        Self::compile_asking(files, imports, packages, &Asked::default(), limits)
+    }
+
+    /// The same with expressions to be evaluated on the instance's top level, and documents to be held against them.
+    ///
+    /// # Errors
+    /// CUE's complaints about any of them, something this crate does not know, or a limit.
+    pub fn compile_asking(
+        files: &[PolicyFile<'_>],
+        imports: &BTreeMap<String, usize>,
+        packages: &[Package],
+        asked: &Asked<'_>,
+        limits: &Limits,
+    ) -> Result<Self, CueErrors> {
         on_own_stack(|| {
             let imported = packages.iter().flat_map(|package| &package.files).map(|file| file.text.len());
             let bytes: usize = files.iter().map(|file| file.source.len()).chain(imported).sum();
@@ -87,7 +112,25 @@ impl Instance {
             }
             let main = units.len();
             units.push(Unit { files: parsed, imports: Some(imports), name: None });
-            Ok(Self { program: Arc::new(compile::compile_all(&units, main, sources)?), limits: *limits })
+            let mut extra = Extra::default();
+            for expression in asked.expressions {
+                let file = parse(expression.name, expression.source)?;
+                let Some(expr) = Extra::expression(file) else {
+                    let problem = Syntax::Other { words: "expected one expression".to_owned() };
+                    return Err(CueErrors::one(
+                        String::new(),
+                        Code::Eval,
+                        Reason::Syntax { problem },
+                        Vec::new(),
+                    ));
+                };
+                extra.expressions.push(expr);
+            }
+            for document in asked.documents {
+                extra.documents.push(parse(document.name, document.source)?);
+            }
+            let program = compile::compile_all(&units, main, &extra, sources)?;
+            Ok(Self { program: Arc::new(program), limits: *limits })
         })
     }
 
@@ -120,6 +163,36 @@ impl<'a> Evaluation<'a> {
     pub fn root(&self) -> Value<'_, 'a> {
         let root = self.context.borrow().root;
         Value { evaluation: self, vertex: root }
+    }
+
+    /// The value of an expression that was asked, by its index; with documents, unified with all of them.
+    ///
+    /// # Errors
+    /// A limit or something this crate does not know; what is wrong with the value is read from it.
+    pub fn expression(&self, index: usize, documents: bool) -> Result<Value<'_, 'a>, CueErrors> {
+        let mut context = self.context.borrow_mut();
+        let Some(id) = context.program.expressions.get(index).copied() else {
+            let reason = Reason::IndexOutOfRange { index: index.to_string(), length: 0 };
+            return Err(CueErrors::one(String::new(), Code::Eval, reason, Vec::new()));
+        };
+        let root = context.root;
+        context.here = root;
+        let made = context.add_env(NO_ENV, root).and_then(|env| {
+            let close = Close::ROOT;
+            let data = if documents { context.program.documents.clone() } else { Vec::new() };
+            let mut conjuncts: Vec<Conjunct> =
+                data.into_iter().map(|id| Conjunct { env: NO_ENV, elem: Elem::Expr(id), close }).collect();
+            conjuncts.push(Conjunct { env, elem: Elem::Expr(id), close });
+            let vertex = context.add_detached(conjuncts)?;
+            context.finalize(vertex)?;
+            Ok(vertex)
+        });
+        match made {
+            Ok(vertex) => Ok(Value { evaluation: self, vertex }),
+            Err(abort) => Err(finished(&context, Err(abort)).err().unwrap_or_else(|| {
+                CueErrors::one(String::new(), Code::Eval, Reason::StructuralCycle, Vec::new())
+            })),
+        }
     }
 
     /// All that is wrong with the instance under these demands, as `Validate` says it.

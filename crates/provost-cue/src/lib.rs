@@ -54,7 +54,7 @@ pub use data::Data;
 pub use error::{Code, CueError, CueErrors, Reason};
 pub use export::{CueStyle, Plain, to_source};
 pub use format::format as format_source;
-pub use instance::{Demands, Evaluation, Instance};
+pub use instance::{Asked, Demands, Evaluation, Instance};
 pub use limits::Limits;
 pub use load::{
     DataFile, Encoding, FileError, FileKind, Files, LoadError, Loaded, Package, Request, SourceFile, load, shown,

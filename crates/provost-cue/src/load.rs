@@ -5,6 +5,7 @@ mod conditions;
 mod module;
 mod packages;
 mod paths;
+mod tags;
 
 use std::collections::BTreeMap;
 
@@ -56,6 +57,8 @@ pub struct Request<'a> {
     pub arguments: &'a [String],
     /// `-t`: names that `@if` asks for, and `name=value`.
     pub tags: &'a [String],
+    /// `-T`: the variables that tags may ask for, each with its value as CUE; none without the flag.
+    pub variables: Option<&'a [(&'static str, String)]>,
     /// Whether files behind `@if`, tests and tools count too and packages need no choice, as `cue fmt` has it.
     pub every_file: bool,
     /// The limits on one evaluation.

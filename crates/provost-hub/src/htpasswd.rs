@@ -1,6 +1,7 @@
 //! Users and their passwords: an htpasswd file of bcrypt hashes.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -34,11 +35,14 @@ impl Htpasswd {
     /// Reads the file; every entry must be bcrypt's.
     pub(crate) fn read(path: &Path) -> Result<Self, HubError> {
         let fail = |line: usize, reason: String| HubError::Htpasswd { file: path.to_owned(), line, reason };
-        let length = std::fs::metadata(path).map_err(|e| fail(0, e.to_string()))?.len();
-        if length > FILE_LIMIT {
-            return Err(fail(0, format!("the file has {length} bytes, expected at most {FILE_LIMIT}")));
+        // Read to the limit and not measured before: pipes and devices have no length.
+        let file = std::fs::File::open(path).map_err(|e| fail(0, e.to_string()))?;
+        let mut text = String::new();
+        let read = file.take(FILE_LIMIT + 1).read_to_string(&mut text);
+        if text.len() as u64 > FILE_LIMIT {
+            return Err(fail(0, format!("the file has over {FILE_LIMIT} bytes, the most expected")));
         }
-        let text = std::fs::read_to_string(path).map_err(|e| fail(0, e.to_string()))?;
+        read.map_err(|e| fail(0, e.to_string()))?;
         let mut users = HashMap::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();

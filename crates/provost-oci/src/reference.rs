@@ -114,6 +114,10 @@ impl FromStr for Repository {
             Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
             _ => (DEFAULT_REGISTRY, text),
         };
+        // Counted as it was written, as go-containerregistry counts: `a` is too short though `library/a` is not.
+        if path.len() < 2 {
+            return Err(fail("a repository name has 2 to 255 characters"));
+        }
         let registry = if registry == "docker.io" { DEFAULT_REGISTRY } else { registry };
         let path = if registry == DEFAULT_REGISTRY && !path.contains('/') {
             format!("library/{path}")

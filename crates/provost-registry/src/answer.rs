@@ -1,9 +1,12 @@
 //! Answers of registries: read within limits, checked against a digest as they stream, and errors among them.
 
+use std::path::{Path, PathBuf};
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
 use provost_oci::{Digest, ErrorDocument, ErrorEntry};
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 use url::Url;
 
 use crate::StoreError;
@@ -17,12 +20,14 @@ pub(crate) struct Expect {
     pub(crate) limit: u64,
     /// The digest of the bytes, where it is known beforehand.
     pub(crate) digest: Option<Digest>,
+    /// The file into which a good body goes instead of memory.
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Expect {
     /// At most so many bytes.
     pub(crate) fn at_most(limit: u64) -> Self {
-        Self { limit, digest: None }
+        Self { limit, digest: None, file: None }
     }
 }
 
@@ -77,6 +82,11 @@ pub(crate) async fn read(
     if good && stated > limit {
         return Err(Failure::lasting(StoreError::Size { request, expected: limit, found: stated }));
     }
+    let mut file = match expect.file.as_ref().filter(|_| good) {
+        Some(path) => Some((tokio::fs::File::create(path).await.map_err(|e| disk(path, &e))?, path)),
+        None => None,
+    };
+    let mut length: u64 = 0;
     let mut body = BytesMut::with_capacity(usize::try_from(stated.min(limit)).unwrap_or(0).min(1024 * 1024));
     let mut hasher = expect.digest.as_ref().filter(|_| good).map(|d| provost_oci::Hasher::new(d.algorithm()));
     loop {
@@ -85,10 +95,10 @@ pub(crate) async fn read(
             Ok(None) => break,
             Err(error) => return Err(body_failure(request, &url, &error)),
         };
-        let room = limit.saturating_sub(body.len() as u64);
+        let room = limit.saturating_sub(length);
         if chunk.len() as u64 > room {
             if good {
-                let found = body.len() as u64 + chunk.len() as u64;
+                let found = length + chunk.len() as u64;
                 return Err(Failure::lasting(StoreError::Size { request, expected: limit, found }));
             }
             body.extend_from_slice(chunk.get(..usize::try_from(room).unwrap_or(0)).unwrap_or_default());
@@ -97,7 +107,14 @@ pub(crate) async fn read(
         if let Some(hasher) = &mut hasher {
             hasher.update(&chunk);
         }
-        body.extend_from_slice(&chunk);
+        length += chunk.len() as u64;
+        match &mut file {
+            Some((file, path)) => file.write_all(&chunk).await.map_err(|e| disk(path, &e))?,
+            None => body.extend_from_slice(&chunk),
+        }
+    }
+    if let Some((mut file, path)) = file {
+        file.flush().await.map_err(|e| disk(path, &e))?;
     }
     if let (Some(hasher), Some(expected)) = (hasher, &expect.digest) {
         let found = hasher.finish();
@@ -107,6 +124,11 @@ pub(crate) async fn read(
         }
     }
     Ok(Answer { request, url, status, headers, body: body.freeze() })
+}
+
+/// A failure of the disk, which no other try mends.
+pub(crate) fn disk(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::lasting(StoreError::Disk { path: path.display().to_string(), cause: error.to_string() })
 }
 
 impl Answer {

@@ -1,5 +1,7 @@
 //! Blobs: fetched within a limit, looked for, uploaded, mounted.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, StatusCode};
@@ -10,7 +12,7 @@ use crate::StoreError;
 use crate::answer::{Answer, Expect};
 use crate::endpoint::{Endpoint, blob_path, uploads_path};
 use crate::limits::ERROR_BODY_LIMIT;
-use crate::transport::{Ask, Target, Transport};
+use crate::transport::{Ask, Body, Target, Transport};
 
 impl Transport {
     /// A blob of at most `limit` bytes that has its digest.
@@ -20,7 +22,7 @@ impl Transport {
         digest: &Digest,
         limit: u64,
     ) -> Result<Bytes, StoreError> {
-        let expect = Expect { limit, digest: Some(digest.clone()) };
+        let expect = Expect { digest: Some(digest.clone()), ..Expect::at_most(limit) };
         let ask = Ask::pull(repository, Method::GET, blob_path(repository, digest), expect);
         Ok(self.ask_for_success(&ask).await?.body)
     }
@@ -49,17 +51,55 @@ impl Transport {
         bytes: Bytes,
     ) -> Result<Descriptor, StoreError> {
         let descriptor = Descriptor::of(media_type, &bytes);
-        if self.has_blob(repository, &descriptor.digest).await? {
-            return Ok(descriptor);
+        if !self.has_blob(repository, &descriptor.digest).await? {
+            self.upload(repository, &descriptor.digest, Body::Bytes(bytes)).await?;
         }
+        Ok(descriptor)
+    }
+
+    /// Uploads a file in one piece, unless the blob is there.
+    pub(crate) async fn put_blob_file(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        if self.has_blob(repository, digest).await? {
+            return Ok(());
+        }
+        let length = tokio::fs::metadata(file).await.map_err(|error| StoreError::Disk {
+            path: file.display().to_string(),
+            cause: error.to_string(),
+        })?;
+        self.upload(repository, digest, Body::File(file.to_owned(), length.len())).await
+    }
+
+    /// Writes a blob into a new file.
+    pub(crate) async fn blob_to_file(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        let expect = Expect {
+            digest: Some(blob.digest.clone()),
+            file: Some(file.to_owned()),
+            ..Expect::at_most(blob.size)
+        };
+        let ask = Ask::pull(repository, Method::GET, blob_path(repository, &blob.digest), expect);
+        self.ask_for_success(&ask).await.map(drop)
+    }
+
+    async fn upload(&self, repository: &Repository, digest: &Digest, body: Body) -> Result<(), StoreError> {
         let start = Ask::push(repository, Method::POST, Target::Path(uploads_path(repository)), Bytes::new());
         let started = self.ask_for_success(&start).await?;
         let mut place = self.upload_place(repository, &started)?;
-        place.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
+        place.query_pairs_mut().append_pair("digest", &digest.to_string());
         let octets = HeaderValue::from_static("application/octet-stream");
-        let put = Ask::push(repository, Method::PUT, Target::Url(place), bytes).with(CONTENT_TYPE, octets);
-        self.ask_for_success(&put).await?;
-        Ok(descriptor)
+        let mut put =
+            Ask::push(repository, Method::PUT, Target::Url(place), Bytes::new()).with(CONTENT_TYPE, octets);
+        put.body = body;
+        self.ask_for_success(&put).await.map(drop)
     }
 
     /// Makes a blob of another repository of the same registry available in this one, without its bytes going

@@ -84,3 +84,17 @@ pub const TOKEN_LIFE_LIMIT: Duration = Duration::from_secs(3600);
 
 /// How often the fallback tag is written again when another writer was quicker.
 pub const FALLBACK_TAG_TRIES: usize = 5;
+
+/// How deep lists of lists are followed when an image is carried elsewhere: images for several platforms have one level,
+/// lists of those two.
+pub const INDEX_DEPTH: usize = 4;
+
+/// How many manifests of one image are carried: over ten for each platform Go knows (45), in two lists.
+pub const MEMBERS: usize = 1000;
+
+/// Blobs carried at once, go-containerregistry's number of jobs.
+pub const CARRIED_AT_ONCE: usize = 4;
+
+/// The largest file of a saved layout that is looked at for being a manifest with a subject: the manifests of bundles have
+/// under 2 KiB, so 4 MiB is two thousandfold, while layers are passed over.
+pub const SAVED_MANIFEST_LIMIT: u64 = 4 * 1024 * 1024;

@@ -21,7 +21,7 @@ use crate::limits::{CREDENTIAL_LIFE, REMEMBERED, TOKEN_ANSWER_LIMIT};
 use crate::network_failure::Failure;
 use crate::retry::is_transient;
 use crate::token::{Token, TokenAnswer, TokenFor, Tokens};
-use crate::transport::{Access, Ask, Transport};
+use crate::transport::{Access, Ask, Body, Transport};
 
 /// The name we give ourselves to token services that want one.
 const CLIENT_ID: &str = "provost";
@@ -211,7 +211,7 @@ impl Transport {
                 (Method::GET, authorization, Bytes::new())
             }
         };
-        let response = self.send(&method, &url, &headers, authorization.as_ref(), body).await?;
+        let response = self.send(&method, &url, &headers, authorization.as_ref(), &Body::Bytes(body)).await?;
         let answer = answer::read(&method, response, &Expect::at_most(TOKEN_ANSWER_LIMIT)).await?;
         if !answer.status.is_success() {
             let transient = is_transient(answer.status);

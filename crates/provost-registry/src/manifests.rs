@@ -49,7 +49,7 @@ impl Transport {
             Selector::Digest(digest) => Some(digest.clone()),
             Selector::Tag(_) => None,
         };
-        let expect = Expect { limit: MANIFEST_LIMIT, digest: digest.clone() };
+        let expect = Expect { digest: digest.clone(), ..Expect::at_most(MANIFEST_LIMIT) };
         let path = manifest_path(repository, which)?;
         let ask = Ask::pull(repository, Method::GET, path, expect).with(ACCEPT, accept_all());
         let answer = self.ask_for_success(&ask).await?;
@@ -109,6 +109,13 @@ impl Transport {
             return Err(StoreError::DigestMismatch { request: answer.request, expected, found });
         }
         Ok(Stored { knows_subject: answer.headers.contains_key(OCI_SUBJECT) })
+    }
+
+    /// Deletes a tag or a manifest.
+    pub(crate) async fn delete(&self, repository: &Repository, which: &Selector) -> Result<(), StoreError> {
+        let target = Target::Path(manifest_path(repository, which)?);
+        self.ask_for_success(&Ask::push(repository, Method::DELETE, target, Bytes::new())).await?;
+        Ok(())
     }
 
     /// All tags, sorted.

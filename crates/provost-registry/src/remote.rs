@@ -1,5 +1,6 @@
 //! A registry that is asked over the network, as a [`Store`].
 
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use crate::referrers::{ReferrersSwitch, may_have_subject, subject_of};
 use crate::retry::RetryPolicy;
 use crate::store::{Manifest, Store, StoreError};
 use crate::tls::TlsOptions;
+use crate::trace::Trace;
 use crate::transport::Transport;
 
 /// How registries are reached. Nothing here is read from the environment: the face passes everything.
@@ -34,6 +36,8 @@ pub struct RemoteOptions {
     pub proxies: Proxies,
     /// When a request is sent again.
     pub retry: RetryPolicy,
+    /// Who is told of each request.
+    pub trace: Trace,
 }
 
 impl Default for RemoteOptions {
@@ -48,6 +52,7 @@ impl Default for RemoteOptions {
             addresses: AddressRule::default(),
             proxies: Proxies::default(),
             retry: RetryPolicy::default(),
+            trace: Trace::default(),
         }
     }
 }
@@ -90,6 +95,42 @@ impl Remote {
         from: &Repository,
     ) -> Result<bool, StoreError> {
         self.inner.transport.mount_blob(repository, digest, from).await
+    }
+
+    /// Writes a blob into a new file, of exactly the size its descriptor states, checked as it streams. A file that
+    /// was begun and failed may be left behind; only after `Ok` does it hold the blob.
+    ///
+    /// # Errors
+    /// As [`Store::blob`]; [`StoreError::Disk`] where the file cannot be written.
+    pub async fn blob_to_file(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        self.inner.transport.blob_to_file(repository, blob, file).await
+    }
+
+    /// Uploads a file as a blob unless the blob is there. The registry checks the digest: the file is not read twice.
+    ///
+    /// # Errors
+    /// As [`Store::put_blob`]; [`StoreError::Disk`] where the file cannot be read.
+    pub async fn put_blob_file(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        self.inner.transport.put_blob_file(repository, digest, file).await
+    }
+
+    /// Deletes a tag or a manifest.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is none; [`StoreError::Status`] where the registry does not delete (405), or not
+    /// by tag (400).
+    pub async fn delete(&self, repository: &Repository, which: &Selector) -> Result<(), StoreError> {
+        self.inner.transport.delete(repository, which).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! One request to a registry: scheme, login, redirects, retries.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use url::Url;
 
 use crate::StoreError;
 use crate::address_rule::{AddressRule, GuardedResolver};
-use crate::answer::{self, Answer, Expect, request_line};
+use crate::answer::{self, Answer, Expect, disk, request_line};
 use crate::challenge::Challenge;
 use crate::endpoint::{Endpoint, Scheme, leads_inside};
 use crate::limits::{CONNECT_TIME, IDLE_TIME, REDIRECTS, TLS_GRACE};
@@ -22,6 +23,7 @@ use crate::retry::{RetryPolicy, asked_wait, is_transient};
 use crate::scheme::{Greeted, Schemes, greet};
 use crate::store::NetworkFailure;
 use crate::tls::client_config;
+use crate::trace::Trace;
 
 /// How often one request may be answered by 401 before that is its answer: once for a login that was not yet
 /// known, once for a token that has run out, once for a scope the registry asks for beyond ours.
@@ -53,14 +55,32 @@ pub(crate) struct Ask<'a> {
     pub(crate) method: Method,
     pub(crate) target: Target,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
     pub(crate) expect: Expect,
+}
+
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    /// Bytes in memory; none where there are none.
+    Bytes(Bytes),
+    /// A file of this many bytes, read anew for each try.
+    File(PathBuf, u64),
+}
+
+impl Body {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::File(_, length) => *length == 0,
+        }
+    }
 }
 
 impl<'a> Ask<'a> {
     /// A request without a body that reads.
     pub(crate) fn pull(repository: &'a Repository, method: Method, path: String, expect: Expect) -> Self {
-        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        let (headers, body) = (HeaderMap::new(), Body::Bytes(Bytes::new()));
         let (access, target) = (Access::Pull, Target::Path(path));
         Self { repository, access, also: None, method, target, headers, body, expect }
     }
@@ -69,6 +89,7 @@ impl<'a> Ask<'a> {
     pub(crate) fn push(repository: &'a Repository, method: Method, target: Target, body: Bytes) -> Self {
         let headers = HeaderMap::new();
         let expect = Expect::at_most(crate::limits::ERROR_BODY_LIMIT);
+        let body = Body::Bytes(body);
         Self { repository, access: Access::Push, also: None, method, target, headers, body, expect }
     }
 
@@ -92,6 +113,7 @@ pub(crate) struct Transport {
     pub(crate) retry: RetryPolicy,
     pub(crate) login: Login,
     schemes: Schemes,
+    trace: Trace,
 }
 
 impl Transport {
@@ -124,6 +146,7 @@ impl Transport {
             retry: options.retry.clone(),
             login: Login::new(options.keychain.clone()),
             schemes: Schemes::default(),
+            trace: options.trace.clone(),
         })
     }
 
@@ -262,7 +285,7 @@ impl Transport {
         let mut at = url.clone();
         let mut authorization = authorization.filter(|_| endpoint.owns(&at));
         for _ in 0..=REDIRECTS {
-            let response = self.send(&ask.method, &at, &ask.headers, authorization, ask.body.clone()).await?;
+            let response = self.send(&ask.method, &at, &ask.headers, authorization, &ask.body).await?;
             let Some(location) = redirect_of(&response, ask) else {
                 return answer::read(&ask.method, response, &ask.expect).await;
             };
@@ -317,7 +340,7 @@ impl Transport {
         url: &Url,
         headers: &HeaderMap,
         authorization: Option<&HeaderValue>,
-        body: Bytes,
+        body: &Body,
     ) -> Result<reqwest::Response, Failure> {
         let line = || request_line(method, url);
         self.addresses.check_literal(url).map_err(|e| lookup_failure(line(), &e))?;
@@ -326,14 +349,25 @@ impl Transport {
             request = request.header(AUTHORIZATION, value.clone());
         }
         if !body.is_empty() {
-            request = request.body(body);
+            request = match body {
+                Body::Bytes(bytes) => request.body(bytes.clone()),
+                Body::File(path, length) => {
+                    let file = tokio::fs::File::open(path).await.map_err(|e| disk(path, &e))?;
+                    request.header(CONTENT_LENGTH, *length).body(file)
+                }
+            };
         } else if !matches!(*method, Method::GET | Method::HEAD) {
             // Some registries refuse a POST or PUT that states no length.
             request = request.header(CONTENT_LENGTH, 0);
         }
+        self.trace.tell(|| format!("--> {}", line()));
         match request.send().await {
-            Ok(response) => Ok(response),
+            Ok(response) => {
+                self.trace.tell(|| format!("<-- {} {}", response.status(), line()));
+                Ok(response)
+            }
             Err(error) => {
+                self.trace.tell(|| format!("<-- no answer {}", line()));
                 let mut failure = send_failure(line(), url, &error);
                 self.name_address(&mut failure.error, url).await;
                 Err(failure)

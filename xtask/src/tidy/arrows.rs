@@ -9,6 +9,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("provost-cue", &[]),
     ("provost-expr", &[]),
     ("provost-keys", &[]),
+    ("provost-kms", &["provost-keys"]),
+    ("provost-pkcs11", &["provost-keys"]),
     ("provost-registry", &["provost-oci"]),
     ("provost-sigstore", &["provost-keys", "provost-expr", "provost-statement", "provost-oci"]),
     (
@@ -64,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "provost-verify",
             "provost-sigstore",
             "provost-keys",
+            "provost-kms",
             "provost-registry",
             "provost-tekton",
             "provost-expr",

@@ -1,6 +1,6 @@
 //! An evaluated value as CUE source, laid out as `cue eval` and `cue export --out cue` lay it out.
 
-use super::source;
+use super::{order, source};
 use crate::context::Context;
 use crate::error::CueErrors;
 use crate::format::layout::Layout;
@@ -46,7 +46,7 @@ struct Printer {
 impl Printer {
     fn visible<'e, 'a>(&self, value: Value<'e, 'a>) -> Vec<Field<'e, 'a>> {
         let style = self.style;
-        let mut fields = value.fields();
+        let mut fields = order::fields(value);
         fields.retain(|field| {
             let kind = match field.kind {
                 Name::Regular => true,

@@ -199,7 +199,11 @@ impl Writer<'_, '_> {
             Expr::Comprehension(clauses, body, fallback) => {
                 self.comprehension(layout, clauses, *body);
                 if let Some(fallback) = fallback {
-                    layout.text(if matches!(clauses.as_slice(), [Clause::For { .. }]) { " otherwise " } else { " else " });
+                    layout.text(if matches!(clauses.as_slice(), [Clause::For { .. }]) {
+                        " otherwise "
+                    } else {
+                        " else "
+                    });
                     self.expr(layout, *fallback, 0);
                 }
             }

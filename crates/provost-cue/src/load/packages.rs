@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::arguments::{self, Argument, Encoding, ImportPath};
 use super::module::{self, Module};
-use super::{DataFile, FileKind, Files, LoadError, Loaded, Package, Request, SourceFile, conditions, paths};
+use super::{
+    DataFile, FileKind, Files, LoadError, Loaded, Package, Request, SourceFile, conditions, paths, tags,
+};
 use crate::ast::File;
 use crate::parser;
 use crate::source::{Position, Sources};
@@ -72,11 +74,9 @@ impl<'a> Loader<'a> {
         if !named.is_empty() {
             self.named_files(&named)?;
         }
-        for tag in self.request.tags.iter().filter(|tag| !tag.contains('=')) {
-            let known = self.tags_seen.contains(tag) || self.loaded.packages.iter().any(mentions_tags);
-            if !known {
-                return Err(LoadError::Argument { problem: format!("tag \"{tag}\" not used in any file") });
-            }
+        if !self.request.every_file {
+            let seen = |name: &str| self.tags_seen.contains(name);
+            tags::inject(self.request, &mut self.loaded.packages, &self.loaded.builds, &seen)?;
         }
         Ok(self.loaded)
     }
@@ -478,9 +478,4 @@ impl<'a> Loader<'a> {
         self.loaded.builds.push(index);
         Ok(())
     }
-}
-
-/// Whether a package declares tags whose shorthands a bare `-t` may mean.
-fn mentions_tags(package: &Package) -> bool {
-    package.files.iter().any(|file| file.text.contains("@tag("))
 }

@@ -47,8 +47,14 @@ fn run(
     let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
     let tags: Vec<String> = tags.iter().map(|text| (*text).to_owned()).collect();
     let limits = Limits::default();
-    let request =
-        Request { directory: "/w", arguments: &arguments, tags: &tags, every_file: false, limits: &limits };
+    let request = Request {
+        directory: "/w",
+        arguments: &arguments,
+        tags: &tags,
+        variables: Some(&[("os", "\"linux\"".into())]),
+        every_file: false,
+        limits: &limits,
+    };
     load(&request, &Map(files.iter().copied().collect()))
 }
 
@@ -161,4 +167,26 @@ fn qualifiers_and_standard_input_are_data() {
     let package = loaded.packages.first().unwrap();
     assert_eq!((package.files.len(), package.data.len()), (1, 1));
     assert!(package.named);
+}
+
+#[test]
+fn tags_put_values_into_fields() {
+    let source = concat!(
+        "who: string @tag(who)\nn: int @tag(n,type=int)\nk: *\"x\" | string @tag(k,short=a|b)\n",
+        "o: string @tag(o,var=os)\n"
+    );
+    let files = [("/w/a.cue", source)];
+    let loaded = run(&files, &["a.cue"], &["who=me", "n=3", "a"]).unwrap();
+    let expected = concat!(
+        "who: string & \"me\" @tag(who)\nn: int & 3 @tag(n,type=int)\nk: (*\"x\" | string) & \"a\" @tag(k,short=a|b)\n",
+        "o: string & \"linux\" @tag(o,var=os)\n"
+    );
+    assert_eq!(loaded.packages[0].files[0].text, expected);
+    for (tag, text) in [
+        ("nope=1", "no tag for \"nope\""),
+        ("c", "tag \"c\" not used in any file"),
+        ("n=x", "invalid number for injection tag \"n\": illegal number start \"x\""),
+    ] {
+        assert_eq!(run(&files, &["a.cue"], &[tag]).unwrap_err().to_string(), text);
+    }
 }

@@ -4,6 +4,7 @@ mod check;
 mod decode;
 mod disk;
 mod eval;
+mod explain;
 mod export;
 mod flags;
 mod fmt;

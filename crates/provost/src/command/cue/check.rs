@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use provost_cue::{Absent, Data, Limits, Policy, PolicyFile};
+use provost_cue::{Absent, Data, Demands, Instance, Limits, Policy, PolicyFile};
+
+use super::explain::{self, Document};
 
 use crate::face::Face;
 use crate::failure::Failure;
@@ -17,6 +19,9 @@ pub(super) struct Args {
     /// What becomes of a field that the policy names under predicate, predicateType or subject and the document lacks.
     #[arg(long, value_enum, default_value_t = WhenAbsent::Refuse)]
     absent: WhenAbsent,
+    /// Show each field that fails, with policy and document side by side, and every conflict.
+    #[arg(long)]
+    explain: bool,
     /// Policy files; they hold together, whatever their order.
     #[arg(value_name = "POLICY", required = true)]
     policies: Vec<PathBuf>,
@@ -46,12 +51,31 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
         WhenAbsent::Refuse => Absent::Refuse,
         WhenAbsent::Allow => Absent::Allow,
     };
-    let judged = Policy::prepare(&files, &limits)
-        .and_then(|policy| policy.check(&Data::from_json(&document, &limits)?, absent));
-    judged.map_err(|errors| {
-        face.say(errors.to_string());
-        Failure::quiet(1)
-    })
+    let data = Data::from_json(&document, &limits);
+    let judged = Policy::prepare(&files, &limits).and_then(|policy| match &data {
+        Ok(data) => policy.check(data, absent),
+        Err(errors) => Err(errors.clone()),
+    });
+    let Err(errors) = judged else { return Ok(()) };
+    face.say(errors.to_string());
+    if args.explain {
+        // The judgement names the first conflict, as cosign does; the evaluation as a whole has all of them.
+        let all = match &data {
+            Ok(data) => Instance::compile(&files, &limits)
+                .and_then(|instance| {
+                    let demands = Demands { concrete: false, complete: true };
+                    instance.evaluate(Some(data), |evaluation| evaluation.validate(demands))
+                })
+                .unwrap_or_else(Err)
+                .err(),
+            Err(_) => None,
+        };
+        let told: Vec<_> = std::iter::once(&errors).chain(&all).collect();
+        let text = String::from_utf8_lossy(&document);
+        let name = args.data.display().to_string();
+        face.say(explain::explain(&told, Some(Document { name: &name, text: &text })));
+    }
+    Err(Failure::quiet(1))
 }
 
 /// Reads a file that must not be larger than a limit; one byte more shows that it is.

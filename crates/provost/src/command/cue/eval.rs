@@ -1,6 +1,6 @@
 //! `provost cue eval`: evaluates, validates and prints.
 
-use provost_cue::{CueStyle, Demands, Encoding, to_source};
+use provost_cue::{CueStyle, Demands, Encoding, Value, to_source};
 
 use super::flags::{Global, Injection, Out, Placement};
 use super::output::{Encoded, Output, Refusal};
@@ -67,11 +67,7 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
         let (check, ignore, concrete) =
             (unit.validate && !args.global.ignore, args.global.ignore, args.concrete);
         let data = output.encoding != Encoding::Cue;
-        let encoded = plan.evaluate(unit, |evaluation| {
-            if check {
-                evaluation.validate(Demands::default())?;
-            }
-            let value = evaluation.root();
+        let one = |value: Value<'_, '_>| {
             if data {
                 return encoder.plain(value);
             }
@@ -84,17 +80,37 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
                 }
             }
             Ok(Encoded(to_source(value, style)?.into_bytes()))
+        };
+        let encoded = plan.evaluate(unit, |evaluation| {
+            if check {
+                evaluation.validate(Demands::default())?;
+            }
+            let mut out = Vec::new();
+            for index in 0..plan.values() {
+                out.push(plan.value(evaluation, index).map_err(Refusal::Errors).and_then(one));
+            }
+            Ok(out)
         });
-        match encoded.map_err(Refusal::Errors).and_then(|encoded| encoded) {
-            Ok(encoded) => output.add(&encoded, face),
-            Err(refusal) => {
-                refused = true;
-                if !unit.id.is_empty() {
-                    face.say(format!("// {}", unit.id));
-                }
-                match refusal {
-                    Refusal::Errors(errors) => report::say(&errors, face),
-                    Refusal::Words(words) => face.say(words),
+        let encoded = encoded.map_err(Refusal::Errors).and_then(|encoded| encoded);
+        for (index, encoded) in encoded.unwrap_or_else(|refusal| vec![Err(refusal)]).into_iter().enumerate() {
+            let header = match plan.expressions.len() {
+                0 | 1 => None,
+                _ => plan.expressions.get(index).filter(|_| !data),
+            };
+            match encoded {
+                Ok(encoded) => match header {
+                    Some(header) => output.titled(header, &encoded, face),
+                    None => output.add(&encoded, face),
+                },
+                Err(refusal) => {
+                    refused = true;
+                    if !unit.id.is_empty() {
+                        face.say(format!("// {}", unit.id));
+                    }
+                    match refusal {
+                        Refusal::Errors(errors) => report::say(&errors, face),
+                        Refusal::Words(words) => face.say(words),
+                    }
                 }
             }
         }

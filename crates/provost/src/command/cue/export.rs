@@ -48,12 +48,26 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
             if plain {
                 evaluation.validate(Demands::default())?;
             }
-            encoder.plain(evaluation.root())
+            let mut out = Vec::new();
+            for index in 0..plan.values() {
+                out.push(
+                    plan.value(evaluation, index)
+                        .map_err(Refusal::Errors)
+                        .and_then(|value| encoder.plain(value)),
+                );
+            }
+            Ok(out)
         });
-        match encoded.map_err(Refusal::Errors).and_then(|encoded| encoded) {
-            Ok(encoded) => output.add(&encoded, face),
-            Err(Refusal::Errors(errors)) => return Err(report::refuse(&errors, face)),
-            Err(Refusal::Words(words)) => return Err(report::plain(words, face)),
+        for encoded in encoded
+            .map_err(Refusal::Errors)
+            .and_then(|encoded| encoded)
+            .unwrap_or_else(|refusal| vec![Err(refusal)])
+        {
+            match encoded {
+                Ok(encoded) => output.add(&encoded, face),
+                Err(Refusal::Errors(errors)) => return Err(report::refuse(&errors, face)),
+                Err(Refusal::Words(words)) => return Err(report::plain(words, face)),
+            }
         }
     }
     output.close(face)

@@ -44,6 +44,7 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
                 directory: &directory,
                 arguments: &args.inputs,
                 tags: &[],
+                variables: None,
                 every_file: true,
                 limits: &limits,
             };

@@ -71,6 +71,13 @@ impl Output {
         self.push(&encoded.0, face);
     }
 
+    /// Adds one result under a comment that names it.
+    pub(super) fn titled(&mut self, title: &str, encoded: &Encoded, face: &Face) {
+        self.push(format!("// {title}\n").as_bytes(), face);
+        self.push(&encoded.0, face);
+        self.documents += 1;
+    }
+
     /// What the format makes of a value.
     pub(super) fn encoder(&self) -> Encoder {
         Encoder { encoding: self.encoding, html: self.html }

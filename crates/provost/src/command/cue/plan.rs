@@ -1,8 +1,12 @@
 //! What a verb works on: the packages and files its arguments name, and how data files join them.
 
+use std::collections::BTreeMap;
 use std::env;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use provost_cue::{CueErrors, Evaluation, Instance, Limits, Loaded, Package, PolicyFile, Request, load};
+use provost_cue::{
+    Asked, CueErrors, Evaluation, Instance, Limits, Loaded, Package, PolicyFile, Request, Value, load,
+};
 
 use super::decode::{self, Document};
 use super::disk::Disk;
@@ -19,8 +23,10 @@ pub(super) struct Plan {
     pub(super) units: Vec<Unit>,
     /// Whether the units are documents held against a schema.
     pub(super) documents: bool,
-    /// The names `-e` was given.
+    /// The expressions of `-e`.
     pub(super) expressions: Vec<String>,
+    /// The expression of `-d`.
+    schema: Option<String>,
 }
 
 /// One evaluation.
@@ -33,6 +39,16 @@ pub(super) struct Unit {
     documents: Vec<Document>,
     /// Whether the package is validated before anything is read from it, as packages are and files are not.
     pub(super) validate: bool,
+}
+
+impl Unit {
+    /// The name and text of the document, where there is exactly one.
+    pub(super) fn document(&self) -> Option<(&str, &str)> {
+        match self.documents.as_slice() {
+            [document] => Some((&document.name, &document.text)),
+            _ => None,
+        }
+    }
 }
 
 /// How data files join what else there is.
@@ -51,10 +67,12 @@ impl Plan {
         let limits = Limits::default();
         let directory = env::current_dir()?;
         let directory = directory.to_string_lossy().into_owned();
+        let variables = variables(&directory, face);
         let request = Request {
             directory: &directory,
             arguments: choices.arguments,
             tags: &choices.injection.inject,
+            variables: choices.injection.inject_vars.then_some(variables.as_slice()),
             every_file: false,
             limits: &limits,
         };
@@ -66,6 +84,7 @@ impl Plan {
             units: Vec::new(),
             documents: false,
             expressions: choices.expressions.to_vec(),
+            schema: None,
         };
         plan.arrange(choices, face)?;
         Ok(plan)
@@ -95,6 +114,15 @@ impl Plan {
                 .collect();
             return Ok(());
         };
+        for (flag, given) in [
+            ("--path/-l", !choices.placement.path.is_empty()),
+            ("--list", choices.placement.list),
+            ("--with-context", choices.placement.with_context),
+        ] {
+            if given {
+                return refuse(&format!("unsupported by provost: flag {flag}"));
+            }
+        }
         if packages.is_empty() && choices.placement.name.is_some() {
             return refuse("use of -n/--name flag without a directory");
         }
@@ -108,6 +136,12 @@ impl Plan {
         for file in &data {
             documents
                 .extend(decode::documents(file).map_err(|error| report::plain(error.to_string(), face))?);
+        }
+        if let Some(schema) = &choices.placement.schema {
+            if !choices.expressions.is_empty() {
+                return refuse("cannot use --schema/-d together with --expression/-e");
+            }
+            self.schema = Some(schema.clone());
         }
         let has_files = !package.files.is_empty();
         let schema = match packages.first() {
@@ -143,19 +177,79 @@ impl Plan {
         self.loaded.packages.get(unit.package?)
     }
 
+    /// How many values one unit has: one for each expression.
+    pub(super) fn values(&self) -> usize {
+        self.expressions.len().max(1)
+    }
+
+    /// One value of a unit: an expression's, a document's under its schema, or the whole.
+    pub(super) fn value<'e, 'a>(
+        &self,
+        evaluation: &'e Evaluation<'a>,
+        index: usize,
+    ) -> Result<Value<'e, 'a>, CueErrors> {
+        match self.schema.is_some() || !self.expressions.is_empty() {
+            true => evaluation.expression(index, self.schema.is_some()),
+            false => Ok(evaluation.root()),
+        }
+    }
+
     /// Compiles and evaluates one unit, and hands the result to `read`.
     pub(super) fn evaluate<T: Send>(
         &self,
         unit: &Unit,
         read: impl FnOnce(&Evaluation<'_>) -> T + Send,
     ) -> Result<T, CueErrors> {
-        let documents =
-            unit.documents.iter().map(|document| PolicyFile { name: &document.name, source: &document.text });
+        let documents: Vec<_> = unit
+            .documents
+            .iter()
+            .map(|document| PolicyFile { name: &document.name, source: &document.text })
+            .collect();
         let sources = self.package(unit).map(|package| package.files.as_slice()).unwrap_or_default();
         let sources = sources.iter().map(|file| PolicyFile { name: &file.name, source: &file.text });
-        let files: Vec<_> = documents.chain(sources).collect();
-        let none = std::collections::BTreeMap::new();
+        let schema = self.schema.iter().map(|source| PolicyFile { name: "--schema", source });
+        let asked = self.expressions.iter().map(|source| PolicyFile { name: "--expression", source });
+        let expressions: Vec<_> = schema.chain(asked).collect();
+        let (joining, held) = match self.schema {
+            Some(_) => (&[][..], documents.as_slice()),
+            None => (documents.as_slice(), &[][..]),
+        };
+        let files: Vec<_> = joining.iter().copied().chain(sources).collect();
+        let asked = Asked { expressions: &expressions, documents: held };
+        let none = BTreeMap::new();
         let imports = self.package(unit).map_or(&none, |package| &package.imports);
-        Instance::compile_importing(&files, imports, &self.loaded.packages, &self.limits)?.evaluate(None, read)
+        Instance::compile_asking(&files, imports, &self.loaded.packages, &asked, &self.limits)?
+            .evaluate(None, read)
     }
+}
+
+/// What `-T` lets tags ask for, as CUE.
+fn variables(directory: &str, face: &Face) -> Vec<(&'static str, String)> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let stamp = i64::try_from(now.as_nanos())
+        .ok()
+        .and_then(|nanos| jiff::Timestamp::from_nanosecond(nanos.into()).ok());
+    let arch = match env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let mut out = vec![
+        ("os", quoted(env::consts::OS)),
+        ("arch", quoted(arch)),
+        ("cwd", quoted(directory)),
+        ("rand", format!("0x{:032x}", now.as_nanos())),
+    ];
+    if let Some(stamp) = stamp {
+        out.push(("now", quoted(&stamp.to_string())));
+    }
+    if let Some(user) = face.environment.text("USER") {
+        out.push(("username", quoted(&user)));
+    }
+    // Linux says it there; where it does not, a tag that asks for it is refused by name.
+    if let Ok(host) = std::fs::read_to_string("/proc/sys/kernel/hostname") {
+        out.push(("hostname", quoted(host.trim())));
+    }
+    out
 }

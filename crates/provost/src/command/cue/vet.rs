@@ -1,7 +1,8 @@
 //! `provost cue vet`: validates packages, files, and data against a schema.
 
-use provost_cue::Demands;
+use provost_cue::{Code, Demands};
 
+use super::explain::{self, Document};
 use super::flags::{Global, Injection, Placement};
 use super::plan::{Choices, Plan};
 use super::report;
@@ -19,6 +20,9 @@ pub(super) struct Args {
     /// Require the evaluation to be concrete, or -c=false to allow incomplete values.
     #[arg(short = 'c', long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     concrete: Option<bool>,
+    /// Show each field that fails, with policy and document side by side.
+    #[arg(long)]
+    explain: bool,
     /// Packages, CUE files and data files.
     #[arg(value_name = "INPUT")]
     inputs: Vec<String>,
@@ -47,10 +51,14 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
             if plain {
                 evaluation.validate(Demands::default()).map_err(|errors| (errors, false))?;
             }
-            evaluation.validate(strict).map_err(|errors| {
-                let mended = !plan.documents
-                    && args.concrete.is_none()
-                    && evaluation.validate(Demands::default()).is_ok();
+            let value = plan.value(evaluation, 0).map_err(|errors| (errors, false))?;
+            if plan.documents {
+                // A document that contradicts its schema ends the run, one that is not complete does not.
+                value.validate(Demands::default()).map_err(|errors| (errors, false))?;
+            }
+            value.validate(strict).map_err(|errors| {
+                let mended =
+                    !plan.documents && args.concrete.is_none() && value.validate(Demands::default()).is_ok();
                 (errors, mended)
             })
         });
@@ -65,6 +73,15 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
             Err((errors, false)) => {
                 refused = true;
                 report::say(&errors, face);
+                if args.explain {
+                    let document = unit.document().map(|(name, text)| Document { name, text });
+                    face.say(explain::explain(&[&errors], document));
+                }
+                if plan.documents
+                    && errors.iter().any(|error| !matches!(error.code, Code::Incomplete | Code::Cycle))
+                {
+                    break;
+                }
             }
         }
     }

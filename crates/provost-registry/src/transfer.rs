@@ -1,0 +1,125 @@
+//! Images carried from one repository to another: blobs first, members before the lists that name them.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use provost_oci::media_type::is_index;
+use provost_oci::{Descriptor, ImageIndex, ImageManifest, Repository, Selector};
+
+use crate::Remote;
+use crate::limits::{CARRIED_AT_ONCE, INDEX_DEPTH, MEMBERS};
+use crate::store::{MANIFEST_LIMIT, Manifest, Store, StoreError};
+
+impl Remote {
+    /// Copies an image, or a list with all its members, and names the copy by `which`.
+    ///
+    /// Blobs that are there stay; within a registry they are mounted, between two they pass through a file, so memory does
+    /// not grow with them. Layers that may not be distributed are left where they are, as go-containerregistry leaves
+    /// them.
+    ///
+    /// # Errors
+    /// Whatever keeps a part from being read or written; also over [`MEMBERS`] manifests, or lists nested deeper than
+    /// [`INDEX_DEPTH`].
+    pub async fn copy_image(
+        &self,
+        manifest: &Manifest,
+        from: &Repository,
+        to: &Repository,
+        which: &Selector,
+    ) -> Result<(), StoreError> {
+        let folder = tempfile::tempdir().map_err(|error| StoreError::Disk {
+            path: std::env::temp_dir().display().to_string(),
+            cause: error.to_string(),
+        })?;
+        for member in self.members(from, manifest).await? {
+            let blobs = stream::iter(blobs(&member, from)?).map(async |blob| {
+                if self.has_blob(to, &blob.digest).await? || self.mount_blob(to, &blob.digest, from).await? {
+                    return Ok(());
+                }
+                let file = folder.path().join(blob.digest.hex());
+                self.blob_to_file(from, &blob, &file).await?;
+                self.put_blob_file(to, &blob.digest, &file).await?;
+                // What fails here goes with the folder.
+                let _ = tokio::fs::remove_file(&file).await;
+                Ok::<(), StoreError>(())
+            });
+            blobs.buffer_unordered(CARRIED_AT_ONCE).try_collect::<()>().await?;
+            let by_digest = Selector::Digest(member.digest.clone());
+            let name = if member.digest == manifest.digest { which } else { &by_digest };
+            self.put_manifest(to, name, &member).await?;
+        }
+        Ok(())
+    }
+
+    /// All manifests of an image: those that a list names, then the list.
+    pub(crate) async fn members(
+        &self,
+        repository: &Repository,
+        manifest: &Manifest,
+    ) -> Result<Vec<Manifest>, StoreError> {
+        let mut found = Vec::new();
+        self.collect(repository, manifest.clone(), INDEX_DEPTH, &mut found).await?;
+        Ok(found)
+    }
+
+    fn collect<'a>(
+        &'a self,
+        repository: &'a Repository,
+        manifest: Manifest,
+        depth: usize,
+        found: &'a mut Vec<Manifest>,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
+        Box::pin(async move {
+            if found.iter().any(|known| known.digest == manifest.digest) {
+                return Ok(());
+            }
+            if is_index(&manifest.media_type) {
+                let request = || format!("{repository}@{}", manifest.digest);
+                let index: ImageIndex = serde_json::from_slice(&manifest.bytes)
+                    .map_err(|error| malformed(request(), format!("no list of manifests: {error}")))?;
+                if depth == 0 {
+                    return Err(malformed(request(), format!("lists nested deeper than {INDEX_DEPTH}")));
+                }
+                for member in index.manifests {
+                    let member = self.manifest(repository, &Selector::Digest(member.digest)).await?;
+                    self.collect(repository, member, depth - 1, found).await?;
+                }
+            }
+            let total: u64 = found.iter().map(|known| known.bytes.len() as u64).sum();
+            if found.len() == MEMBERS || total + manifest.bytes.len() as u64 > MANIFEST_LIMIT {
+                let reason =
+                    format!("over {MEMBERS} manifests or {MANIFEST_LIMIT} bytes of them in one image");
+                return Err(malformed(repository.to_string(), reason));
+            }
+            found.push(manifest);
+            Ok(())
+        })
+    }
+}
+
+/// The blobs of one manifest, each once; none of a list.
+pub(crate) fn blobs(manifest: &Manifest, at: &Repository) -> Result<Vec<Descriptor>, StoreError> {
+    if is_index(&manifest.media_type) {
+        return Ok(Vec::new());
+    }
+    let image: ImageManifest = serde_json::from_slice(&manifest.bytes)
+        .map_err(|error| malformed(format!("{at}@{}", manifest.digest), format!("no manifest: {error}")))?;
+    let mut blobs: Vec<Descriptor> = Vec::new();
+    for blob in std::iter::once(image.config).chain(image.layers) {
+        if is_distributable(&blob.media_type) && !blobs.iter().any(|known| known.digest == blob.digest) {
+            blobs.push(blob);
+        }
+    }
+    Ok(blobs)
+}
+
+/// Whether a layer may be passed on: the kinds that only their maker hands out say so.
+fn is_distributable(media_type: &str) -> bool {
+    !media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
+        && media_type != "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+}
+
+fn malformed(request: String, reason: String) -> StoreError {
+    StoreError::Malformed { request, reason }
+}
