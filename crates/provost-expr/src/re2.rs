@@ -28,12 +28,17 @@ fn quoted(pattern: &str) -> String {
     format!("`{}`", crate::go_text::shorten(pattern))
 }
 
-/// What is wrong, and the part of the pattern it is wrong with; empty for the whole.
-type Fault = (&'static str, String);
+/// What is wrong, and the part of the pattern it is wrong with; `None` for the whole.
+type Fault = (&'static str, Option<String>);
 
 /// A fault of the whole pattern.
 fn whole(what: &'static str) -> Fault {
-    (what, String::new())
+    (what, None)
+}
+
+/// A fault of a part of the pattern.
+fn part(what: &'static str, part: impl Into<String>) -> Fault {
+    (what, Some(part.into()))
 }
 
 /// The names between `[:` and `:]`.
@@ -56,9 +61,9 @@ pub(crate) fn translate(pattern: &str) -> Result<String, String> {
         return Err("expression too large".to_owned());
     }
     let mut translator = Translator { chars: pattern.chars().peekable(), out: String::new() };
-    translator.run().map_err(|(what, part)| {
-        format!("{what}: {}", quoted(if part.is_empty() { pattern } else { &part }))
-    })?;
+    translator
+        .run()
+        .map_err(|(what, part)| format!("{what}: {}", quoted(part.as_deref().unwrap_or(pattern))))?;
     Ok(translator.out)
 }
 
@@ -66,14 +71,25 @@ impl Translator<'_> {
     fn run(&mut self) -> Result<(), Fault> {
         // How many repetition operators stand directly before; a `?` after the first one makes it lazy.
         let mut operators = "";
+        // The operators before this character, as they are written, and how many groups are open.
+        let mut written = String::new();
+        let mut depth = 0_usize;
         while let Some(c) = self.chars.next() {
             let before = operators;
             operators = match (c, before) {
                 ('*' | '+' | '?', "") => "one",
                 ('?', "one") => "lazy",
-                ('*' | '+' | '?', _) => return Err(whole("invalid nested repetition operator")),
+                ('*' | '+' | '?', _) => {
+                    written.push(c);
+                    return Err(part("invalid nested repetition operator", written));
+                }
                 _ => "",
             };
+            if operators.is_empty() {
+                written.clear();
+            } else {
+                written.push(c);
+            }
             match c {
                 '\\' => self.escape()?,
                 '[' => self.class()?,
@@ -86,9 +102,19 @@ impl Translator<'_> {
                     }
                 }
                 '}' => self.out.push_str("\\}"),
-                '(' if self.chars.peek() == Some(&'?') => self.group()?,
-                other => self.out.push(other),
+                '(' if self.chars.peek() == Some(&'?') => depth += usize::from(self.group()?),
+                other => {
+                    match other {
+                        '(' => depth += 1,
+                        ')' => depth = depth.checked_sub(1).ok_or_else(|| whole("unexpected )"))?,
+                        _ => {}
+                    }
+                    self.out.push(other);
+                }
             }
+        }
+        if depth > 0 {
+            return Err(whole("missing closing )"));
         }
         Ok(())
     }
@@ -105,7 +131,7 @@ impl Translator<'_> {
         }
         for bound in [low, high.unwrap_or_default()] {
             if bound.parse::<u32>().is_ok_and(|n| n > MAX_REPEAT) || bound.len() > 9 {
-                return Err(("invalid repeat count", format!("{{{ahead}}}")));
+                return Err(part("invalid repeat count", format!("{{{ahead}}}")));
             }
         }
         self.out.push('{');
@@ -117,12 +143,12 @@ impl Translator<'_> {
         Ok(true)
     }
 
-    /// Groups: names and the flags i, m, s, U are RE2's; the regex crate knows more.
-    fn group(&mut self) -> Result<(), Fault> {
+    /// Groups: names and the flags i, m, s, U are RE2's; the regex crate knows more. Says whether a group is open now.
+    fn group(&mut self) -> Result<bool, Fault> {
         self.chars.next();
         self.out.push_str("(?");
         match self.chars.peek() {
-            Some('P' | '<') => Ok(()),
+            Some('P' | '<') => Ok(true),
             _ => {
                 let mut flags = "(?".to_owned();
                 for c in self.chars.by_ref() {
@@ -130,9 +156,9 @@ impl Translator<'_> {
                     self.out.push(c);
                     match c {
                         'i' | 'm' | 's' | 'U' | '-' => {}
-                        ':' | ')' => return Ok(()),
+                        ':' | ')' => return Ok(c == ':'),
                         _ => {
-                            return Err(("invalid or unsupported Perl syntax", flags));
+                            return Err(part("invalid or unsupported Perl syntax", flags));
                         }
                     }
                 }
@@ -143,7 +169,7 @@ impl Translator<'_> {
 
     fn escape(&mut self) -> Result<(), Fault> {
         match self.chars.next() {
-            None => return Err(whole("trailing backslash at end of expression")),
+            None => return Err(part("trailing backslash at end of expression", "")),
             Some('Q') => self.literal(),
             Some('b') => self.out.push_str("(?-u:\\b)"),
             Some('B') => {
@@ -239,7 +265,7 @@ impl Translator<'_> {
                     return Err(whole("invalid or unsupported character class range --"));
                 }
                 '\\' => match self.chars.next() {
-                    None => return Err(whole("trailing backslash at end of expression")),
+                    None => return Err(part("trailing backslash at end of expression", "")),
                     Some('d') => self.out.push_str("0-9"),
                     Some('D') => self.out.push_str("[^0-9]"),
                     Some('s') => self.out.push_str("\\t\\n\\x0C\\r "),
@@ -261,7 +287,7 @@ impl Translator<'_> {
             return Ok(());
         }
         if !CLASSES.contains(&name.trim_matches([':', '^'])) {
-            return Err(("invalid character class range", format!("[{name}]")));
+            return Err(part("invalid character class range", format!("[{name}]")));
         }
         self.out.push('[');
         self.out.push_str(&name);

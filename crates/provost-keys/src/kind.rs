@@ -74,6 +74,12 @@ impl Hash {
         [Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512].into_iter().find(|h| h.as_str() == name)
     }
 
+    /// The hash of these bytes.
+    #[must_use]
+    pub fn of(self, bytes: &[u8]) -> Vec<u8> {
+        digest::digest(self.algorithm(), bytes).as_ref().to_vec()
+    }
+
     pub(crate) fn algorithm(self) -> &'static digest::Algorithm {
         match self {
             Self::Sha224 => &digest::SHA224,

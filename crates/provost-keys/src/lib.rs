@@ -8,6 +8,7 @@ mod encrypted;
 mod error;
 mod kind;
 mod pem;
+pub mod plugin_protocol;
 mod private_key;
 mod public_key;
 mod secretbox;
@@ -17,7 +18,8 @@ mod ssh;
 
 pub use error::{KeyError, PrivateKeyFault, PublicKeyFault, SignatureError};
 pub use kind::{Hash, HashChoice, KeyKind};
-pub use pem::KEY_FILE_LIMIT;
+pub use pem::{KEY_FILE_LIMIT, pem_label};
 pub use private_key::PrivateKey;
 pub use public_key::PublicKey;
 pub use signer::Signer;
+pub use spki::ecdsa_der;

@@ -48,6 +48,12 @@ pub(crate) fn first_block(input: &[u8]) -> Result<Option<Block>, KeyError> {
     Ok(None)
 }
 
+/// The type of the first well-formed block, which tells what a key that was refused claims to be.
+#[must_use]
+pub fn pem_label(input: &[u8]) -> Option<String> {
+    Some(first_block(input).ok()??.label)
+}
+
 fn marker(line: &[u8], start: &[u8]) -> Option<String> {
     let label = line.strip_prefix(start)?.strip_suffix(DASHES)?;
     String::from_utf8(label.to_vec()).ok()

@@ -63,6 +63,45 @@ impl PublicKey {
         Self::prepare(spki::read(spki).map_err(KeyError::PublicKey)?)
     }
 
+    /// The Ed25519 key of these 32 bytes, as services and tokens hand it out.
+    ///
+    /// # Errors
+    /// [`KeyError::PublicKey`] where they are no usable point.
+    pub fn from_ed25519(raw: &[u8]) -> Result<Self, KeyError> {
+        Self::prepare(Parts { kind: KeyKind::Ed25519, inner: raw.to_vec() })
+    }
+
+    /// The ECDSA key whose uncompressed point has these coordinates, big-endian, as JSON Web Keys hold them.
+    ///
+    /// # Errors
+    /// [`KeyError::PublicKey`] where they are no point of the curve, or the kind is no curve.
+    pub fn from_point(kind: KeyKind, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
+        let width = match kind {
+            KeyKind::EcdsaP256 => 32,
+            KeyKind::EcdsaP384 => 48,
+            KeyKind::EcdsaP521 => 66,
+            KeyKind::Rsa { .. } | KeyKind::Ed25519 => {
+                return Err(KeyError::PublicKey(PublicKeyFault::Malformed));
+            }
+        };
+        let mut inner = vec![spki::UNCOMPRESSED];
+        for coordinate in [x, y] {
+            let missing = width_missing(width, coordinate)?;
+            inner.extend(std::iter::repeat_n(0, missing));
+            inner.extend_from_slice(coordinate);
+        }
+        Self::prepare(Parts { kind, inner })
+    }
+
+    /// The RSA key of this modulus and exponent, big-endian, as JSON Web Keys and tokens hold them.
+    ///
+    /// # Errors
+    /// [`KeyError::PublicKey`] where the numbers are no key, or one too short or long.
+    pub fn from_rsa_numbers(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
+        let inner = spki::write_pkcs1(modulus, exponent).map_err(KeyError::PublicKey)?;
+        Self::prepare(spki::read_pkcs1(&inner).map_err(KeyError::PublicKey)?)
+    }
+
     pub(crate) fn prepare(parts: Parts) -> Result<Self, KeyError> {
         if let KeyKind::Rsa { bits } = parts.kind
             && !RSA_BITS.contains(&bits)
@@ -164,6 +203,11 @@ impl PublicKey {
         key.verify_prehashed_strict(Sha512::new_with_prefix(message), None, &signature)
             .map_err(|_| SignatureError::Ed25519)
     }
+}
+
+/// How many leading zeros a coordinate lost.
+fn width_missing(width: usize, coordinate: &[u8]) -> Result<usize, KeyError> {
+    width.checked_sub(coordinate.len()).ok_or(KeyError::PublicKey(PublicKeyFault::Malformed))
 }
 
 /// The point, unless it is one of the eight for which any signature can be made to hold.

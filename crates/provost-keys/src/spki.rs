@@ -17,7 +17,7 @@ pub(crate) const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.
 pub(crate) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// SEC 1's mark of an uncompressed point, the only form Go reads in a public key.
-const UNCOMPRESSED: u8 = 4;
+pub(crate) const UNCOMPRESSED: u8 = 4;
 
 /// The parts of a public key: its kind and the bytes inside the bit string.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +62,22 @@ fn curve(algorithm: &AlgorithmIdentifierRef<'_>) -> Result<KeyKind, PublicKeyFau
 pub(crate) fn read_pkcs1(inner: &[u8]) -> Result<Parts, PublicKeyFault> {
     let bits = rsa_bits(rsa_numbers(inner)?.0);
     Ok(Parts { kind: KeyKind::Rsa { bits }, inner: inner.to_vec() })
+}
+
+/// Writes a PKCS#1 `RSAPublicKey`.
+pub(crate) fn write_pkcs1(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>, PublicKeyFault> {
+    let write = || -> der::Result<Vec<u8>> { vec![UintRef::new(modulus)?, UintRef::new(exponent)?].to_der() };
+    write().map_err(|_| PublicKeyFault::Malformed)
+}
+
+/// The ASN.1 form of an ECDSA signature given as r and s side by side, as tokens and JSON Web Signatures have it.
+#[must_use]
+pub fn ecdsa_der(halves: &[u8]) -> Option<Vec<u8>> {
+    if halves.is_empty() || !halves.len().is_multiple_of(2) {
+        return None;
+    }
+    let (r, s) = halves.split_at_checked(halves.len() / 2)?;
+    vec![UintRef::new(r).ok()?, UintRef::new(s).ok()?].to_der().ok()
 }
 
 /// Modulus and exponent, big-endian without leading zeros.

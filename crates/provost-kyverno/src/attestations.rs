@@ -149,7 +149,7 @@ async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<S
         formats,
         layer_limit: MAX_LAYER_BYTES,
     };
-    let report = verify_attestations(work.place.store, &request, &trusted, true)
+    let report = verify_attestations(work.place.store, &request, &trusted.into(), true)
         .await
         .map_err(AttestationCause::Unchecked)?;
     if report.verified.is_empty() {

@@ -8,7 +8,9 @@ use futures_util::future::join_all;
 use provost_oci::{Digest, Repository};
 use provost_registry::Store;
 use provost_verify::find::MAX_LAYER_BYTES;
-use provost_verify::{FindRequest, Formats, Reason, VerifiedSignature, check_signature, find_signatures};
+use provost_verify::{
+    FindRequest, Formats, Reason, Trust, VerifiedSignature, check_signature, find_signatures,
+};
 use serde_json::Value;
 
 use crate::cluster::Cluster;
@@ -216,8 +218,9 @@ async fn check_leaf(
         return Err(AttestorCause::NoSignatures);
     }
     let none = BTreeMap::new();
+    let trust = Trust::from(trusted);
     let checked: Vec<Result<VerifiedSignature, Reason>> =
-        candidates.iter().map(|c| check_signature(c, &trusted, place.digest, &none)).collect();
+        candidates.iter().map(|c| check_signature(c, &trust, place.digest, &none)).collect();
     let wanted = match leaf.attestor.annotations.is_empty() {
         true => &entry.annotations,
         false => &leaf.attestor.annotations,

@@ -1,22 +1,52 @@
-//! The signature of a blob inside a bundle: Sigstore's message signature, or the older form of cosign's own.
+//! The signature of a file: Sigstore's message signature in a bundle, or cosign's own older form with what lies beside it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use provost_keys::PublicKey;
+use provost_sigstore::annotation;
+use provost_sigstore::bundle_reading::{BUNDLE_MEDIA_TYPE, Bundle, BundleContent, BundleError};
+use provost_sigstore::certificate::Certificate;
+use provost_sigstore::entry_content::What;
+use provost_sigstore::log_entry::LogEntry;
 use provost_statement::{JsonError, Limits, json};
 use serde_json::Value;
 
-use crate::bundle::BUNDLE_MEDIA_TYPE;
+use crate::reason::{BundleFault, Reason};
+use crate::sealed;
+use crate::signature::verify_raw;
+use crate::trust::{Facts, Trust};
 
-/// A signature over a blob's bytes; nothing about it is verified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobSignature {
-    /// The signature.
-    pub bytes: Vec<u8>,
-    /// Whether it stood in a Sigstore bundle, whose failures cosign words differently.
-    pub sigstore: bool,
+/// A bundle file; nothing about it is verified.
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each command")]
+pub enum BundleFile {
+    /// A Sigstore bundle, whose failures cosign words differently.
+    Sigstore(Bundle),
+    /// cosign's older form.
+    Cosign(CosignBundle),
 }
 
-/// Why a file is no bundle with a key's signature over a blob.
+/// cosign's older bundle: `{"base64Signature","cert","rekorBundle"}`.
+#[derive(Clone, Debug)]
+pub struct CosignBundle {
+    /// The signature; for attestations the whole envelope.
+    pub signature: Vec<u8>,
+    /// Who is said to have signed.
+    pub signer: Option<FileSigner>,
+    /// The log entry.
+    pub entry: Option<LogEntry>,
+}
+
+/// Who is said to have signed.
+#[derive(Clone, Debug)]
+pub enum FileSigner {
+    /// A certificate.
+    Certificate(Certificate),
+    /// A key; that it lies beside its own signature makes nobody trust it.
+    Key(PublicKey),
+}
+
+/// Why a file is no bundle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlobFault {
@@ -26,81 +56,62 @@ pub enum BlobFault {
     /// It is neither kind of bundle.
     #[error("the file is no bundle: expected the mediaType {BUNDLE_MEDIA_TYPE}… or a base64Signature")]
     NoBundle,
-    /// A certificate is said to have signed, and a key was asked for.
-    #[error("expected key signature, not certificate")]
-    Certificate,
-    /// It holds an attestation about the blob, which is no signature of it.
-    #[error("the bundle holds a DSSE envelope, expected a message signature")]
-    Envelope,
+    /// It is a Sigstore bundle that cannot be read.
+    #[error(transparent)]
+    Sigstore(#[from] BundleError),
     /// A field is missing or has the wrong form.
-    #[error("the bundle's {0} is missing or no base64")]
+    #[error("the bundle's {0} is missing or malformed")]
     Field(&'static str),
 }
 
-/// Reads the signature out of a bundle file, whichever of the two forms it has.
-///
-/// The bundle's own digest of the blob is a hint that nobody signed, so it is not read.
+/// Reads a bundle file of either form.
 ///
 /// # Errors
 /// See [`BlobFault`].
-pub fn blob_signature(bundle: &[u8]) -> Result<BlobSignature, BlobFault> {
-    let document = json::parse(bundle, Limits::ENVELOPE)?;
+pub fn read(bytes: &[u8]) -> Result<BundleFile, BlobFault> {
+    let document = json::parse(bytes, Limits::ENVELOPE)?;
     let kind = document.get("mediaType").and_then(Value::as_str).unwrap_or_default();
     if kind.starts_with(BUNDLE_MEDIA_TYPE) {
-        let material = document.get("verificationMaterial").and_then(Value::as_object);
-        let material = material.ok_or(BlobFault::Field("verificationMaterial"))?;
-        if material.contains_key("certificate") || material.contains_key("x509CertificateChain") {
-            return Err(BlobFault::Certificate);
-        }
-        if document.get("dsseEnvelope").is_some() {
-            return Err(BlobFault::Envelope);
-        }
-        let signature = document.pointer("/messageSignature/signature");
-        let bytes = decoded(signature).ok_or(BlobFault::Field("messageSignature.signature"))?;
-        return Ok(BlobSignature { bytes, sigstore: true });
+        return Ok(BundleFile::Sigstore(Bundle::parse(bytes)?));
     }
     let signature = document.get("base64Signature").ok_or(BlobFault::NoBundle)?;
-    let bytes = decoded(Some(signature)).ok_or(BlobFault::Field("base64Signature"))?;
-    Ok(BlobSignature { bytes, sigstore: false })
+    let decoded = |text: &Value| {
+        let bytes = text.as_str().and_then(|text| STANDARD.decode(text).ok());
+        bytes.filter(|bytes| !bytes.is_empty())
+    };
+    let signature = decoded(signature).ok_or(BlobFault::Field("base64Signature"))?;
+    let signer = match document.get("cert").and_then(Value::as_str).filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => Some(signer(text.as_bytes()).ok_or(BlobFault::Field("cert"))?),
+    };
+    let entry = match document.get("rekorBundle").filter(|entry| !entry.is_null()) {
+        None => None,
+        Some(entry) => Some(annotation::log_entry_of(entry).ok_or(BlobFault::Field("rekorBundle"))?),
+    };
+    Ok(BundleFile::Cosign(CosignBundle { signature, signer, entry }))
 }
 
-fn decoded(text: Option<&Value>) -> Option<Vec<u8>> {
-    text.and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok()).filter(|bytes| !bytes.is_empty())
+fn signer(text: &[u8]) -> Option<FileSigner> {
+    if let Ok(certificate) = Certificate::from_pem(text) {
+        return Some(FileSigner::Certificate(certificate));
+    }
+    let pem = STANDARD.decode(text).unwrap_or_else(|_| text.to_vec());
+    PublicKey::from_pem(&pem).ok().map(FileSigner::Key)
+}
+
+/// Checks a bundle's message signature over a file.
+///
+/// # Errors
+/// The first thing that does not hold; an envelope is an attestation about the file, which is no signature of it.
+pub fn check_message(bundle: &Bundle, file: &[u8], trust: &Trust) -> Result<Facts, Reason> {
+    let BundleContent::Message { signature } = &bundle.content else {
+        return Err(Reason::Bundle(BundleFault::NoMessage));
+    };
+    let ((), facts) = sealed::check(trust, bundle, What::Message(file), signature, |verifier| {
+        verify_raw(verifier, file, signature)
+    })?;
+    Ok(facts)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<BlobSignature, BlobFault> {
-        blob_signature(text.as_bytes())
-    }
-
-    #[test]
-    fn both_forms_are_read() {
-        let sigstore = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{}},"messageSignature":{"signature":"YWI="}}"#;
-        assert_eq!(read(sigstore), Ok(BlobSignature { bytes: b"ab".to_vec(), sigstore: true }));
-        let old = r#"{"base64Signature":"YWI=","cert":"","rekorBundle":null}"#;
-        assert_eq!(read(old), Ok(BlobSignature { bytes: b"ab".to_vec(), sigstore: false }));
-    }
-
-    #[test]
-    fn what_holds_no_signature_of_a_key_is_named() {
-        let bundle =
-            |rest: &str| format!(r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json",{rest}}}"#);
-        let material = r#""verificationMaterial":{"publicKey":{}}"#;
-        let cases = [
-            ("{}".to_owned(), BlobFault::NoBundle),
-            (r#"{"base64Signature":"%"}"#.to_owned(), BlobFault::Field("base64Signature")),
-            (r#"{"base64Signature":""}"#.to_owned(), BlobFault::Field("base64Signature")),
-            (bundle(r#""messageSignature":{"signature":"YWI="}"#), BlobFault::Field("verificationMaterial")),
-            (bundle(material), BlobFault::Field("messageSignature.signature")),
-            (bundle(&format!(r#"{material},"dsseEnvelope":{{}}"#)), BlobFault::Envelope),
-            (bundle(r#""verificationMaterial":{"certificate":{}}"#), BlobFault::Certificate),
-        ];
-        for (text, fault) in cases {
-            assert_eq!(read(&text), Err(fault), "{text}");
-        }
-        assert!(matches!(read(r#"{"a":1,"a":2}"#), Err(BlobFault::Json(_))));
-    }
-}
+mod tests;

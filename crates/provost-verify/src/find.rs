@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
+use provost_sigstore::log_entry::LogEntry;
 pub use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION};
 
 use crate::bundle::BUNDLE_MEDIA_TYPE;
@@ -50,6 +51,8 @@ pub struct Candidate {
     pub source: Source,
     /// Its bytes, whose digest is that of its descriptor.
     pub bytes: Bytes,
+    /// Log entries that a log was asked for, where none is stored with it.
+    pub asked: Vec<LogEntry>,
 }
 
 /// Where a candidate lay.
@@ -143,7 +146,7 @@ fn fetched<'a>(
     stream::iter(places)
         .map(move |Place { source, digest, size }| async move {
             let bytes = store.blob(request.repository, &digest, size).await?;
-            Ok(Candidate { source, bytes })
+            Ok(Candidate { source, bytes, asked: Vec::new() })
         })
         .buffered(FETCHES_AT_ONCE)
 }

@@ -7,6 +7,7 @@
 //!
 //! Verdicts are data. The sentences cosign and Kyverno print are made from them in [`dialect`].
 
+pub mod beside;
 pub mod blob;
 pub mod bundle;
 pub mod check;
@@ -15,9 +16,13 @@ pub mod find;
 pub mod policy;
 pub mod reason;
 pub mod report;
+mod sealed;
 pub mod signature;
+pub mod times;
+pub mod trust;
 
-pub use check::{TrustedKey, check_attestation};
+pub use beside::Beside;
+pub use check::{CheckedAttestation, TrustedKey, Wanted, check_attestation};
 pub use find::{Candidate, FindRequest, Formats, Source, each_attestation};
 pub use reason::{Reason, Unchecked, Verdict};
 pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations};
@@ -25,3 +30,4 @@ pub use signature::{
     SignatureCandidate, VerifiedBundle, VerifiedSignature, check_signature, check_signature_bundle,
     check_signed_payload, find_signatures,
 };
+pub use trust::{Attestor, Facts, LogRule, SctRule, Trust};

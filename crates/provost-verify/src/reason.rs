@@ -3,8 +3,19 @@
 use provost_keys::SignatureError;
 use provost_oci::Digest;
 use provost_registry::StoreError;
+use provost_sigstore::annotation::AnnotationFault;
+use provost_sigstore::bundle_reading::BundleError;
+use provost_sigstore::certificate::CertificateError;
+use provost_sigstore::chain::ChainFault;
+use provost_sigstore::entry_content::ContentFault;
+use provost_sigstore::identity::IdentityFault;
+use provost_sigstore::sct::SctFault;
+use provost_sigstore::stamp::StampFault;
+use provost_sigstore::transparency::LogFault;
 use provost_statement::predicate_type::SPDX;
 use provost_statement::{EnvelopeError, SimpleSigningError, StatementError};
+
+use crate::times::TimeFault;
 
 /// What is known about an image after looking.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +73,85 @@ pub enum Reason {
     MissingAnnotation,
     /// A bundle that is none, or of a version that is not read.
     Bundle(BundleFault),
+    /// A certificate must have signed, and none lies beside the signature.
+    NoCertificate,
+    /// The certificate beside the signature is not of the key that is trusted.
+    OtherCertificate,
+    /// The certificate beside the signature is none.
+    Certificate(CertificateError),
+    /// The certificate's key is of a kind that is not verified with.
+    CertificateKey(String),
+    /// No path leads from the certificate to a trusted root.
+    Chain {
+        /// Why not.
+        fault: ChainFault,
+        /// Whether a trusted root file says which roots are trusted.
+        from_trusted_root: bool,
+    },
+    /// The certificate is not of the identity asked for.
+    Identity(IdentityFault),
+    /// No CT log is known to have seen the certificate.
+    Sct(SctFault),
+    /// The certificate did not hold when the signature was made.
+    Time(TimeFault),
+    /// No log entry lies beside the signature, and the log was not asked or has none.
+    NoLogEntry,
+    /// The log entry is not known to be in a trusted log.
+    Log(LogFault),
+    /// The log entry is about something else.
+    LogContent(ContentFault),
+    /// The timestamp is of no trusted authority.
+    Stamp(StampFault),
+    /// What lies beside the signature cannot be read.
+    Annotation(AnnotationFault),
+}
+
+impl From<CertificateError> for Reason {
+    fn from(fault: CertificateError) -> Self {
+        Self::Certificate(fault)
+    }
+}
+
+impl From<IdentityFault> for Reason {
+    fn from(fault: IdentityFault) -> Self {
+        Self::Identity(fault)
+    }
+}
+
+impl From<SctFault> for Reason {
+    fn from(fault: SctFault) -> Self {
+        Self::Sct(fault)
+    }
+}
+
+impl From<TimeFault> for Reason {
+    fn from(fault: TimeFault) -> Self {
+        Self::Time(fault)
+    }
+}
+
+impl From<LogFault> for Reason {
+    fn from(fault: LogFault) -> Self {
+        Self::Log(fault)
+    }
+}
+
+impl From<ContentFault> for Reason {
+    fn from(fault: ContentFault) -> Self {
+        Self::LogContent(fault)
+    }
+}
+
+impl From<StampFault> for Reason {
+    fn from(fault: StampFault) -> Self {
+        Self::Stamp(fault)
+    }
+}
+
+impl From<AnnotationFault> for Reason {
+    fn from(fault: AnnotationFault) -> Self {
+        Self::Annotation(fault)
+    }
 }
 
 impl Reason {
@@ -81,6 +171,18 @@ impl Reason {
             Self::OtherImage { .. } => "other-image",
             Self::MissingAnnotation => "annotation-missing",
             Self::Bundle(_) => "bundle",
+            Self::NoCertificate => "no-certificate",
+            Self::OtherCertificate => "other-certificate",
+            Self::Certificate(_) | Self::CertificateKey(_) => "certificate-malformed",
+            Self::Chain { .. } => "certificate-untrusted",
+            Self::Identity(_) => "identity",
+            Self::Sct(_) => "certificate-not-logged",
+            Self::Time(_) => "certificate-time",
+            Self::NoLogEntry => "no-log-entry",
+            Self::Log(_) => "log-entry-untrusted",
+            Self::LogContent(_) => "log-entry-of-other-content",
+            Self::Stamp(_) => "timestamp-untrusted",
+            Self::Annotation(_) => "annotation-malformed",
         }
     }
 
@@ -99,6 +201,12 @@ impl Reason {
         }
     }
 
+    /// Whether this is an attestation whose predicate is a text, which cosign verifies and takes for no type.
+    #[must_use]
+    pub fn is_text_predicate(&self) -> bool {
+        matches!(self, Self::Statement(StatementError::PredicateForm { found: "string", .. }))
+    }
+
     /// Whether a trusted key signed this and its form is refused all the same: such an attestation fails the
     /// image instead of vanishing (security.md 1).
     #[must_use]
@@ -111,11 +219,27 @@ impl Reason {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BundleFault {
     /// It is no strict JSON, or a field has the wrong form.
-    Malformed(&'static str),
+    Malformed(BundleError),
     /// It holds a message signature, not an envelope.
     NoEnvelope,
     /// It is signed by a certificate, and a key was asked for.
     Certificate,
+    /// It is signed by a key, and a certificate was asked for.
+    Key,
+    /// No trusted log has it.
+    NotLogged,
+    /// The same log entry stands in it twice.
+    DuplicateEntries,
+    /// The log's time is not within the certificate's.
+    TimeOutsideCertificate,
+    /// It has no timestamp of a trusted authority.
+    NoStamp,
+    /// Nothing in it says when it was signed.
+    NoTime,
+    /// It holds an envelope, not a message signature.
+    NoMessage,
+    /// It is about other artifacts.
+    OtherArtifact,
     /// Its envelope has other than one signature.
     SignatureCount(usize),
     /// Its key hint names another key.

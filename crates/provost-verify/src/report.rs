@@ -1,21 +1,23 @@
 //! What was found beside an image: verified, refused, ignored.
 
 use bytes::Bytes;
+use provost_oci::Digest;
 use provost_registry::Store;
 use provost_statement::{Envelope, Statement};
 
-use crate::check::{TrustedKey, check_attestation};
-use crate::find::{FindRequest, Source, each_attestation};
+use crate::check::{CheckedAttestation, check_attestation};
+use crate::find::{Candidate, FindRequest, Source, each_attestation};
 use crate::reason::{Reason, Unchecked};
+use crate::trust::{Facts, Trust};
 
-/// All attestations of an image under one key, each in storage order.
+/// All attestations of an image under one attestor, each in storage order.
 #[derive(Clone, Debug, Default)]
 pub struct AttestationReport {
-    /// Signed by the key, well-formed, about this image.
+    /// Signed by someone trusted, well-formed, about this image.
     pub verified: Vec<Verified>,
-    /// Signed by the key, but of a form that is refused: each of them fails the image.
+    /// Signed by someone trusted, but of a form that is refused: each of them fails the image.
     pub refused: Vec<Refused>,
-    /// Not the key's, or about another image: shown on request, of no effect.
+    /// Of nobody trusted, or about another image: shown on request, of no effect.
     pub ignored: Vec<Ignored>,
 }
 
@@ -30,6 +32,10 @@ pub struct Verified {
     pub envelope: Envelope,
     /// The statement, read from the signed bytes.
     pub statement: Statement,
+    /// Certificate, log, times.
+    pub facts: Facts,
+    /// Its place among all that were seen, from 0.
+    pub position: usize,
 }
 
 /// An attestation that a trusted key signed and we refuse.
@@ -39,6 +45,8 @@ pub struct Refused {
     pub source: Source,
     /// Why it is refused.
     pub reason: Reason,
+    /// Its place among all that were seen, from 0.
+    pub position: usize,
 }
 
 /// An attestation that does not count.
@@ -51,36 +59,44 @@ pub struct Ignored {
 }
 
 impl AttestationReport {
+    /// Checks one more candidate and files it.
+    pub fn add(&mut self, candidate: Candidate, trust: &Trust, image: &Digest, check_claims: bool) {
+        let position = self.verified.len() + self.refused.len() + self.ignored.len();
+        match check_attestation(&candidate, trust, image, check_claims) {
+            Ok(CheckedAttestation { envelope, statement, facts }) => self.verified.push(Verified {
+                source: candidate.source,
+                stored: candidate.bytes,
+                envelope,
+                statement,
+                facts,
+                position,
+            }),
+            Err(reason) if reason.fails_the_image() => {
+                self.refused.push(Refused { source: candidate.source, reason, position });
+            }
+            Err(reason) => self.ignored.push(Ignored { source: candidate.source, reason }),
+        }
+    }
+
     /// The reasons of everything that is not verified, in storage order within each kind.
     pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
         self.refused.iter().map(|r| &r.reason).chain(self.ignored.iter().map(|i| &i.reason))
     }
 }
 
-/// Finds and checks all attestations of an image under one key.
+/// Finds and checks all attestations of an image under one attestor.
 ///
 /// # Errors
 /// When not all of them could be seen.
 pub async fn verify_attestations(
     store: &dyn Store,
     request: &FindRequest<'_>,
-    trusted: &TrustedKey,
+    trust: &Trust,
     check_claims: bool,
 ) -> Result<AttestationReport, Unchecked> {
     let mut report = AttestationReport::default();
     each_attestation(store, request, |candidate| {
-        match check_attestation(&candidate, trusted, request.image, check_claims) {
-            Ok((envelope, statement)) => report.verified.push(Verified {
-                source: candidate.source,
-                stored: candidate.bytes,
-                envelope,
-                statement,
-            }),
-            Err(reason) if reason.fails_the_image() => {
-                report.refused.push(Refused { source: candidate.source, reason });
-            }
-            Err(reason) => report.ignored.push(Ignored { source: candidate.source, reason }),
-        }
+        report.add(candidate, trust, request.image, check_claims);
     })
     .await?;
     Ok(report)

@@ -25,6 +25,8 @@ enum Command {
     Demo(command::demo::Args),
     /// Generate a key pair.
     GenerateKeyPair(command::generate_key_pair::Args),
+    /// Import a private key made elsewhere.
+    ImportKeyPair(command::import_key_pair::Args),
     /// Print the public key of a key pair.
     PublicKey(command::public_key::Args),
     /// Sign an image with a key.
@@ -126,6 +128,7 @@ async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
     match command {
         Command::Demo(args) => command::demo::run(args, face).await,
         Command::GenerateKeyPair(args) => command::generate_key_pair::run(args, face).await,
+        Command::ImportKeyPair(args) => command::import_key_pair::run(args, face).await,
         Command::PublicKey(args) => command::public_key::run(args, face).await,
         Command::Sign(args) => command::sign::run(args, face).await,
         Command::Verify(args) => command::verify::run(args, face).await,

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 pub(crate) mod download;
 pub(crate) mod generate_key_pair;
 pub(crate) mod image;
+pub(crate) mod import_key_pair;
 pub(crate) mod jp;
 pub(crate) mod provenance;
 pub(crate) mod public_key;

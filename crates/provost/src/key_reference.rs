@@ -1,20 +1,41 @@
-//! Keys by reference: a file, or `env://VARIABLE`.
+//! Keys by reference: files, variables, URLs, Secrets of a cluster, key services, plugins and tokens.
+//!
+//! What each form means to cosign stands in its documentation of `--key`; a form that is not supported here is refused
+//! by name.
 
-use std::path::Path;
+mod surroundings;
+
+use std::path::{Path, PathBuf};
 
 use provost_keys::{KEY_FILE_LIMIT, PrivateKey, PublicKey, Signer};
+use provost_kms::{KmsError, KmsKind, Opener, PluginFault};
+use provost_kube::key_secret::{KeySecret, SCHEME as SECRET, SecretReference};
+use provost_kube::{Cluster, ClusterError};
+use reqwest::header::LOCATION;
+use reqwest::{Client, Url};
 use zeroize::Zeroizing;
 
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::{go_os, password};
 
-/// What signs under a reference: a file's key, opened with its password, or a service that keeps one.
+/// How often a URL may lead on: a load balancer and a login of old each take one.
+const REDIRECTS: usize = 5;
+
+/// What signs under a reference: a key opened with its password, or a service that keeps one.
 ///
 /// # Errors
 /// When there is no such key, or the password is wrong; cosign's words.
 pub(crate) async fn signer(reference: &str, face: &Face) -> Result<Box<dyn Signer>, Failure> {
-    let pem = read(reference, face)?;
+    refuse_unsupported(reference)?;
+    if reference.starts_with(SECRET) {
+        let (pem, password) = secret(reference).await?.private()?;
+        return Ok(Box::new(open_encrypted(pem, password).await?));
+    }
+    if KmsKind::of(reference).is_some() {
+        return kms(face).signer(reference).await.map_err(kms_words);
+    }
+    let pem = read(reference, face).await?;
     let password = password::existing(face).await?;
     Ok(Box::new(open_encrypted(pem, password).await?))
 }
@@ -31,27 +52,116 @@ pub(crate) async fn open_encrypted(
     Ok(opened?)
 }
 
-/// Reads the public key a reference names.
+/// The public key a reference names.
 ///
 /// # Errors
 /// When there is no such key, or it is none; cosign's words after `loading public key`.
 pub(crate) async fn public_key(reference: &str, face: &Face) -> Result<PublicKey, Failure> {
-    let pem = read(reference, face).map_err(|f| f.context("loading public key"))?;
-    PublicKey::from_pem(&pem)
-        .map_err(|error| Failure::new(format!("loading public key: pem to public key: {error}")))
+    find_public_key(reference, face).await.map_err(|failure| failure.context("loading public key"))
 }
 
-fn read(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    if let Some(variable) = reference.strip_prefix("env://") {
-        let value = face.environment.text(variable).filter(|v| !v.is_empty());
-        return match value {
+async fn find_public_key(reference: &str, face: &Face) -> Result<PublicKey, Failure> {
+    refuse_unsupported(reference)?;
+    if reference.starts_with(SECRET) {
+        return Ok(PublicKey::from_pem(&secret(reference).await?.public()?)?);
+    }
+    if KmsKind::of(reference).is_some() {
+        return Ok(kms(face).public_key(reference).await?);
+    }
+    let pem = read(reference, face).await?;
+    PublicKey::from_pem(&pem).map_err(|error| Failure::new(format!("pem to public key: {error}")))
+}
+
+/// Makes a key in a service, unless there is one.
+///
+/// # Errors
+/// When the service does not, or the reference names no service.
+pub(crate) async fn create(reference: &str, face: &Face) -> Result<PublicKey, Failure> {
+    if KmsKind::of(reference).is_none() {
+        return Err(Failure::new(format!("no kms provider found for key reference: {reference}")));
+    }
+    kms(face).create(reference).await.map_err(|error| match error {
+        KmsError::Plugin(PluginFault::NotFound { program, .. }) => Failure::new(format!(
+            "no kms provider found for key reference: {reference}: exec: {program:?}: executable file not found in $PATH"
+        )),
+        other => other.into(),
+    })
+}
+
+/// The command line opens keys of every kind: whoever types the reference may run what it names.
+fn kms(face: &Face) -> Opener {
+    Opener::new(surroundings::of(face), KmsKind::ALL)
+}
+
+/// Where no plugin has the scheme, cosign takes the reference for a URL and says what it says of those.
+fn kms_words(error: KmsError) -> Failure {
+    match error {
+        KmsError::Plugin(PluginFault::NotFound { .. } | PluginFault::Name { .. }) => error.into(),
+        other => Failure::from(other).context("kms get"),
+    }
+}
+
+async fn secret(reference: &str) -> Result<KeySecret, ClusterError> {
+    let reference: SecretReference = reference.parse()?;
+    KeySecret::read(&Cluster::connect().await?, &reference).await
+}
+
+fn refuse_unsupported(reference: &str) -> Result<(), Failure> {
+    match reference.split_once("://") {
+        Some(("gitlab", _)) => Err(Failure::new(format!(
+            "{reference}: variables of GitLab projects are not read: give the job the variables COSIGN_PRIVATE_KEY and COSIGN_PASSWORD and use --key env://COSIGN_PRIVATE_KEY"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+async fn read(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let Some((scheme, rest)) = reference.split_once("://") else {
+        let bytes = go_os::read(Path::new(reference), KEY_FILE_LIMIT as u64)?;
+        return Ok(Zeroizing::new(bytes));
+    };
+    match scheme {
+        "env" => match face.environment.text(rest) {
             Some(value) => Ok(Zeroizing::new(value.into_bytes())),
-            None => Err(Failure::new(format!("loading URL: env var ${variable} not found"))),
-        };
+            None => Err(Failure::new(format!("loading URL: env var ${rest} not found"))),
+        },
+        "http" | "https" => fetch(reference, face).await,
+        other => Err(Failure::new(format!("loading URL: unrecognized scheme: {other}://"))),
     }
-    if let Some((scheme, _)) = reference.split_once("://") {
-        return Err(Failure::new(format!("loading URL: unrecognized scheme: {scheme}://")));
+}
+
+/// Fetches a key file: at most as long as any key, at a few removes, and never from https to anything else.
+async fn fetch(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let none: Option<PathBuf> = None;
+    let client: Client = surroundings::client(face, none.as_deref())?;
+    let told = |what: String| Failure::new(format!("loading URL {reference}: {what}"));
+    let mut url = Url::parse(reference).map_err(|error| told(error.to_string()))?;
+    for _ in 0..=REDIRECTS {
+        let mut answer = client.get(url.clone()).send().await?;
+        let status = answer.status();
+        if status.is_redirection()
+            && let Some(next) = answer.headers().get(LOCATION)
+        {
+            let next = next.to_str().ok().and_then(|text| url.join(text).ok());
+            let next = next.ok_or_else(|| told("leads on to what is no URL".to_owned()))?;
+            let same = next.scheme() == url.scheme() || (url.scheme() == "http" && next.scheme() == "https");
+            if !same {
+                return Err(told(format!("leads on to {}://, which is not followed", next.scheme())));
+            }
+            url = next;
+            continue;
+        }
+        if !status.is_success() {
+            return Err(told(format!("server returned HTTP {}", status.as_u16())));
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        while let Some(chunk) = answer.chunk().await? {
+            if bytes.len() + chunk.len() > KEY_FILE_LIMIT {
+                return Err(told(format!("longer than the {KEY_FILE_LIMIT} bytes of any key")));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        return Ok(bytes);
     }
-    let bytes = go_os::read(Path::new(reference), KEY_FILE_LIMIT as u64)?;
-    Ok(Zeroizing::new(bytes))
+    Err(told(format!("leads on more than {REDIRECTS} times")))
 }

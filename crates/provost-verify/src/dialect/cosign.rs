@@ -1,5 +1,8 @@
 //! cosign's sentences for reasons, in one place (cosign.md §3.1, §3.2).
 
+mod beside;
+mod sealed;
+
 use provost_keys::SignatureError;
 use provost_statement::{EnvelopeError, IN_TOTO_PAYLOAD, JsonFault, SimpleSigningError, StatementError};
 
@@ -35,7 +38,32 @@ pub fn reason(reason: &Reason) -> String {
         Reason::OtherImage { found, .. } => format!("invalid or missing digest in claim: {found}"),
         Reason::MissingAnnotation => "missing or incorrect annotation".to_owned(),
         Reason::Bundle(fault) => bundle(fault),
+        other => beside::reason(other),
     }
+}
+
+/// What cosign prints for one attestation or signature that lay there.
+#[must_use]
+pub fn reason_at(source: &Source, found: &Reason) -> String {
+    match source {
+        Source::Layer(_) => reason(found),
+        Source::Bundle(_) => in_bundle(found),
+    }
+}
+
+/// What cosign prints for a bundle that does not count: sigstore-go's words.
+#[must_use]
+pub fn in_bundle(found: &Reason) -> String {
+    sealed::reason(found).unwrap_or_else(|| match found {
+        Reason::NotTheKey { .. } | Reason::Bundle(BundleFault::OtherKeyid(_)) => {
+            format!("failed to verify signature: could not verify envelope: {}", reason(found))
+        }
+        Reason::OtherSubject { .. } => {
+            "failed to verify signature: provided artifact digest does not match any digest in statement"
+                .to_owned()
+        }
+        other => reason(other),
+    })
 }
 
 /// The sentence of a single signature over a payload that is no envelope (`.sig`), by the kind of key.
@@ -96,7 +124,8 @@ fn bundle(fault: &BundleFault) -> String {
         BundleFault::OtherKeyid(_) => {
             "accepted signatures do not match threshold, Found: 0, Expected 1".to_owned()
         }
-        BundleFault::Malformed(what) => format!("bundle is malformed: {what}"),
+        BundleFault::Malformed(what) => what.to_string(),
+        other => sealed::fault(other),
     }
 }
 
@@ -115,10 +144,24 @@ pub fn no_matching_attestations(report: &AttestationReport) -> String {
     format!("no matching attestations: {text}")
 }
 
+/// The types of what was verified, in storage order; an attestation whose predicate is a text has none for cosign.
+#[must_use]
+pub fn found_types(report: &AttestationReport) -> Vec<&str> {
+    let verified = report.verified.iter().map(|a| (a.position, a.statement.predicate_type.as_str()));
+    let texts = report.refused.iter().filter(|r| r.reason.is_text_predicate()).map(|r| (r.position, ""));
+    let mut all: Vec<_> = verified.chain(texts).collect();
+    all.sort_unstable_by_key(|(position, _)| *position);
+    all.into_iter().map(|(_, kind)| kind).collect()
+}
+
 fn all_reasons(report: &AttestationReport, of: impl Fn(&Source) -> bool) -> Vec<String> {
     let refused = report.refused.iter().map(|r| (&r.source, &r.reason));
     let ignored = report.ignored.iter().map(|i| (&i.source, &i.reason));
-    refused.chain(ignored).filter(|(source, _)| of(source)).map(|(_, found)| reason(found)).collect()
+    refused
+        .chain(ignored)
+        .filter(|(source, _)| of(source))
+        .map(|(source, found)| reason_at(source, found))
+        .collect()
 }
 
 /// Why not all attestations could be seen.

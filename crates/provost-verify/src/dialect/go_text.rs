@@ -1,7 +1,9 @@
-//! What Go's standard library says where our cores hold data: JSON syntax, broken connections, HTTP answers.
+//! What Go's standard library says where our cores hold data: JSON syntax, connections, HTTP answers, certificates.
 
 use provost_registry::StoreError;
 use provost_registry::store::NetworkFailure;
+use provost_sigstore::certificate::CertificateError;
+use provost_sigstore::chain::ChainFault;
 use provost_statement::json::Place;
 use provost_statement::{JsonError, JsonFault};
 
@@ -134,6 +136,46 @@ pub fn go_value(value: &serde_json::Value) -> String {
             let each: Vec<_> = map.iter().map(|(k, v)| format!("{k}:{}", go_value(v))).collect();
             format!("map[{}]", each.join(" "))
         }
+        other => other.to_string(),
+    }
+}
+
+/// `crypto/x509`'s words for a certificate path that does not hold.
+#[must_use]
+pub fn x509(fault: &ChainFault) -> String {
+    match fault {
+        ChainFault::UnknownAuthority => "x509: certificate signed by unknown authority".to_owned(),
+        ChainFault::Expired { at, not_after } => {
+            format!(
+                "x509: certificate has expired or is not yet valid: current time {at} is after {not_after}"
+            )
+        }
+        ChainFault::NotYetValid { at, not_before } => {
+            format!(
+                "x509: certificate has expired or is not yet valid: current time {at} is before {not_before}"
+            )
+        }
+        ChainFault::Usage => "x509: certificate specifies an incompatible key usage".to_owned(),
+        ChainFault::NotAuthorized => {
+            "x509: certificate is not authorized to sign other certificates".to_owned()
+        }
+        ChainFault::NameConstraint => {
+            "x509: a root or intermediate certificate is not authorized to sign for this name".to_owned()
+        }
+        ChainFault::CriticalExtension => "x509: unhandled critical extension".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// The words Go has for a file that holds no certificate.
+#[must_use]
+pub fn certificate(error: &CertificateError) -> String {
+    match error {
+        CertificateError::Pem => "error during PEM decoding".to_owned(),
+        // Go reads the key as a certificate and stumbles over its first number.
+        CertificateError::PublicKey => "x509: malformed serial number".to_owned(),
+        CertificateError::Malformed(_) => "x509: malformed certificate".to_owned(),
+        CertificateError::None => "no certs found in pem file".to_owned(),
         other => other.to_string(),
     }
 }

@@ -7,6 +7,7 @@ use provost_statement::envelope::pre_authentication_encoding;
 use serde_json::json;
 
 use super::*;
+use crate::check::TrustedKey;
 
 fn image() -> Digest {
     Digest::sha256_of(b"image")
@@ -16,8 +17,8 @@ fn other() -> Digest {
     Digest::sha256_of(b"other image")
 }
 
-fn trusted(key: &PrivateKey) -> TrustedKey {
-    TrustedKey { key: key.public_key(), hash: HashChoice::Usual }
+fn trusted(key: &PrivateKey) -> Trust {
+    TrustedKey { key: key.public_key(), hash: HashChoice::Usual }.into()
 }
 
 fn wanted(words: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -29,7 +30,7 @@ fn layer(key: &PrivateKey, about: &Digest, optional: &Value) -> SignatureCandida
     let mut layer = Descriptor::of("text/plain", &payload);
     let signature = STANDARD.encode(key.sign(&payload).unwrap());
     layer.annotations.insert(SIGNATURE_ANNOTATION.to_owned(), signature);
-    Candidate { source: Source::Layer(layer), bytes: payload.into() }
+    Candidate { source: Source::Layer(layer), bytes: payload.into(), asked: Vec::new() }
 }
 
 fn bundle(key: &PrivateKey, predicate_type: &str, about: &Digest) -> SignatureCandidate {
@@ -53,7 +54,8 @@ fn bundle(key: &PrivateKey, predicate_type: &str, about: &Digest) -> SignatureCa
             "signatures": [{"sig": STANDARD.encode(signature)}],
         },
     });
-    Candidate { source: Source::Bundle(Digest::sha256_of(b"referrer")), bytes: bundle.to_string().into() }
+    let source = Source::Bundle(Digest::sha256_of(b"referrer"));
+    Candidate { source, bytes: bundle.to_string().into(), asked: Vec::new() }
 }
 
 #[test]
@@ -104,7 +106,8 @@ fn only_a_signing_statement_is_a_signature() {
         check_signature_bundle(candidate, &trusted(&key), &image(), &wanted(words))
     };
     let good = bundle(&key, SIGN_PREDICATE, &image());
-    let signature = VerifiedBundle::Signature { annotations: json!({"env": "prod"}) };
+    let signature =
+        VerifiedBundle::Signature { annotations: json!({"env": "prod"}), facts: Facts::default() };
     assert_eq!(check(&good, &[]), Ok(signature.clone()));
     assert_eq!(check(&good, &[("env", "prod")]), Ok(signature));
     // The annotations of another subject of the statement say nothing about this image.

@@ -158,7 +158,7 @@ impl World {
             formats: Formats::Both,
             layer_limit,
         };
-        let trusted = TrustedKey { key: self.trusted.public_key(), hash: HashChoice::Usual };
+        let trusted = TrustedKey { key: self.trusted.public_key(), hash: HashChoice::Usual }.into();
         verify_attestations(&self.store, &request, &trusted, check_claims).await
     }
 }

@@ -1,4 +1,4 @@
-//! `provost verify`: did a key sign this image?
+//! `provost verify`: did someone trusted sign this image?
 //!
 //! Follows cosign 3.1 in words, order and exit codes (cosign.md §0, §3.3). Signatures of the tag scheme and signing
 //! statements in bundles are looked up together; an attestation is never taken for a signature.
@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 
 use provost_oci::{Digest, Reference, Selector};
 use provost_registry::Store;
+use provost_sigstore::annotation::{BUNDLE_ANNOTATION, TIMESTAMP_ANNOTATION};
 use provost_statement::go_json;
 use provost_verify::dialect::{cosign, go_text};
+use provost_verify::find::Source;
 use provost_verify::signature::SIGN_PREDICATE;
 use provost_verify::{
-    FindRequest, Formats, Reason, SignatureCandidate, TrustedKey, Unchecked, VerifiedBundle,
+    Facts, FindRequest, Formats, Reason, SignatureCandidate, Trust, Unchecked, VerifiedBundle,
     VerifiedSignature, check_signature, check_signature_bundle, check_signed_payload, each_attestation,
     find_signatures,
 };
 use serde_json::Value;
 
 use super::annotations;
-use super::verifier::VerifierFlags;
+use super::verifier::{VerifierFlags, print};
 use super::verify_attestation::{attachment_limit, attestation_repository};
 use crate::face::Face;
 use crate::failure::Failure;
@@ -52,7 +54,7 @@ pub(crate) struct Args {
     registry: RegistryFlags,
     /// The images.
     #[arg(value_name = "IMAGE")]
-    images: Vec<String>,
+    pub(super) images: Vec<String>,
 }
 
 /// What `verify` prints of one signature.
@@ -63,6 +65,9 @@ struct Signed {
     optional: Value,
     /// The signed bytes, where they are a payload of their own.
     raw: Option<bytes::Bytes>,
+    facts: Facts,
+    /// The log entry and the timestamp that lie beside it, as cosign prints them.
+    beside: Vec<(&'static str, Value)>,
 }
 
 /// Verifies each image in turn; the first without a good signature ends the command.
@@ -74,17 +79,18 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         return Err(Failure::new("please set the --max-worker flag to a value that is greater than 0"));
     }
     args.verifier.warn("signature", face);
-    args.verifier.reference()?;
+    args.verifier.agree()?;
     let wanted = annotations::parse(&args.annotations)?;
     // A bad name is refused before a key is opened or a registry asked.
     let images =
         args.images.iter().map(|text| Ok(text.parse::<Reference>()?)).collect::<Result<Vec<_>, Failure>>()?;
-    let trusted = args.verifier.trusted("loading verifier from key opts", face).await?;
+    let trust = args.verifier.trust("loading verifier from key opts", face).await?;
     let store = args.registry.remote(face)?;
     for image in &images {
-        let signed = signatures(&store, image, &trusted, &wanted, &args, face).await?;
-        print_header(image, !wanted.is_empty(), args.check_claims, face);
-        print(&signed, &args.output, face);
+        let signed = signatures(&store, image, &trust, &wanted, &args, face).await?;
+        let facts: Vec<&Facts> = signed.iter().map(|one| &one.facts).collect();
+        print::header(&image.to_string(), &trust, !wanted.is_empty(), args.check_claims, &facts, face);
+        print_signed(&signed, &args.output, face);
     }
     Ok(())
 }
@@ -93,7 +99,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
 async fn signatures(
     store: &dyn Store,
     image: &Reference,
-    trusted: &TrustedKey,
+    trust: &Trust,
     wanted: &BTreeMap<String, String>,
     args: &Args,
     face: &Face,
@@ -119,13 +125,13 @@ async fn signatures(
     };
     let mut found = Found::default();
     let bundles = each_attestation(store, &request, |candidate| {
-        found.bundle(&candidate, trusted, image, &digest, wanted);
+        found.bundle(&candidate, trust, image, &digest, wanted);
     });
     let (layers, ()) = tokio::try_join!(find_signatures(store, &request), bundles).map_err(failed)?;
     for candidate in &layers {
         let checked = match args.check_claims {
-            true => check_signature(candidate, trusted, &digest, wanted),
-            false => check_signed_payload(candidate, trusted, wanted),
+            true => check_signature(candidate, trust, &digest, wanted),
+            false => check_signed_payload(candidate, trust, wanted),
         };
         found.layer(checked);
     }
@@ -143,12 +149,14 @@ struct Found {
 impl Found {
     fn layer(&mut self, checked: Result<VerifiedSignature, Reason>) {
         match checked {
-            Ok(VerifiedSignature { payload, bytes, .. }) => self.signed.push(Signed {
+            Ok(VerifiedSignature { payload, bytes, facts, source }) => self.signed.push(Signed {
                 docker_reference: payload.docker_reference,
                 digest: payload.digest,
                 kind: payload.kind,
                 optional: payload.optional,
                 raw: Some(bytes),
+                facts,
+                beside: beside(&source),
             }),
             Err(reason) => self.layers.push(reason),
         }
@@ -157,18 +165,20 @@ impl Found {
     fn bundle(
         &mut self,
         candidate: &SignatureCandidate,
-        trusted: &TrustedKey,
+        trust: &Trust,
         image: &Reference,
         digest: &Digest,
         wanted: &BTreeMap<String, String>,
     ) {
-        match check_signature_bundle(candidate, trusted, digest, wanted) {
-            Ok(VerifiedBundle::Signature { annotations }) => self.signed.push(Signed {
+        match check_signature_bundle(candidate, trust, digest, wanted) {
+            Ok(VerifiedBundle::Signature { annotations, facts }) => self.signed.push(Signed {
                 docker_reference: image.to_string(),
                 digest: digest.clone(),
                 kind: SIGN_PREDICATE.to_owned(),
                 optional: annotations,
                 raw: None,
+                facts,
+                beside: Vec::new(),
             }),
             // The key's word about the image, but not its signature.
             Ok(VerifiedBundle::Attestation { .. }) => {}
@@ -181,7 +191,7 @@ impl Found {
         if !self.signed.is_empty() {
             return Ok(self.signed);
         }
-        let bundles: Vec<_> = self.bundles.iter().map(cosign::reason).collect();
+        let bundles: Vec<_> = self.bundles.iter().map(cosign::in_bundle).collect();
         if self.layers.is_empty() {
             return Err(match bundles.is_empty() {
                 true => Failure::coded(NO_SIGNATURES, "no signatures found"),
@@ -207,23 +217,25 @@ fn layer_words(reason: &Reason) -> String {
     }
 }
 
-fn print_header(image: &Reference, annotations: bool, check_claims: bool, face: &Face) {
-    face.say(format!(
-        "\nVerification for {image} --\nThe following checks were performed on each of these signatures:"
-    ));
-    if annotations {
-        face.say("  - The specified annotations were verified.");
-    }
-    if check_claims {
-        face.say("  - The cosign claims were validated");
-    }
-    face.say("  - The signatures were verified against the specified public key");
+/// What lies beside a signature and is printed with it: the annotations of the log entry and of the timestamp.
+fn beside(source: &Source) -> Vec<(&'static str, Value)> {
+    let Source::Layer(layer) = source else { return Vec::new() };
+    let read = |(name, annotation): (&'static str, &str)| {
+        let text = layer.annotations.get(annotation).filter(|text| !text.is_empty())?;
+        Some((name, serde_json::from_str(text).ok()?))
+    };
+    let both = [("Bundle", BUNDLE_ANNOTATION), ("RFC3161Timestamp", TIMESTAMP_ANNOTATION)];
+    both.into_iter().filter_map(read).collect()
 }
 
 /// Prints what was signed; any format but `text` is JSON, as in cosign.
-fn print(signed: &[Signed], format: &str, face: &Face) {
+fn print_signed(signed: &[Signed], format: &str, face: &Face) {
     if format == "text" {
         for one in signed {
+            // A bundle's certificate is not printed, as in cosign.
+            if let (Some(certificate), Some(_)) = (&one.facts.certificate, &one.raw) {
+                print::certificate(certificate, face);
+            }
             face.out(one.raw.as_ref().map_or_else(|| one.payload(), |raw| raw.to_vec()));
         }
         return;
@@ -236,6 +248,7 @@ fn print(signed: &[Signed], format: &str, face: &Face) {
 impl Signed {
     /// The simple signing payload, written anew.
     fn payload(&self) -> Vec<u8> {
+        let certificate = self.facts.certificate.as_ref().filter(|_| self.raw.is_some());
         [
             br#"{"critical":{"identity":{"docker-reference":"#.as_slice(),
             &go_json::escaped(&self.docker_reference),
@@ -244,7 +257,7 @@ impl Signed {
             br#"},"type":"#,
             &go_json::escaped(&self.kind),
             br#"},"optional":"#,
-            &go_json::escaped(&go_json::through_doubles(&self.optional)),
+            &print::optional(&self.optional, certificate, self.beside.clone()),
             b"}",
         ]
         .concat()

@@ -1,4 +1,4 @@
-//! `provost verify-attestation`: does this image carry attestations of a key, and do policies hold for them?
+//! `provost verify-attestation`: does this image carry attestations of someone trusted, and do policies hold for them?
 //!
 //! Follows cosign 3.1 in words, order and exit codes (cosign.md §3.1, §4.6).
 
@@ -8,10 +8,10 @@ use provost_oci::{Reference, Repository, Selector};
 use provost_registry::Store;
 use provost_statement::predicate_type;
 use provost_verify::dialect::cosign;
-use provost_verify::find::MAX_LAYER_BYTES;
-use provost_verify::{FindRequest, Formats, TrustedKey, Unchecked, Verified, verify_attestations};
+use provost_verify::find::{MAX_LAYER_BYTES, Source};
+use provost_verify::{AttestationReport, Facts, FindRequest, Formats, Trust, Unchecked, verify_attestations};
 
-use super::verifier::VerifierFlags;
+use super::verifier::{VerifierFlags, print};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
@@ -57,17 +57,24 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     args.verifier.warn("attestation", face);
     // cosign's verify-attestation has the flag and never looks at it.
     let _ = &args.output;
-    args.verifier.reference()?;
+    args.verifier.agree()?;
     let policies = judge::Policies::new(&args.policy, &args.cue_absent)?;
     // A bad name is refused before a key is opened or a registry asked, as the reference is parsed first.
     let images = args.images.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let trusted = args.verifier.trusted("loading verifierfrom key opts", face).await?;
+    let trust = args.verifier.trust("loading verifierfrom key opts", face).await?;
     let store = args.registry.remote(face)?;
     for (text, image) in args.images.iter().zip(&images) {
-        let found = attestations(&store, image, &trusted, &args, face).await?;
-        policies.judge(&found, &args.predicate_type, face)?;
-        print_header(text, &args, face);
-        for attestation in judge::of_type(&found, &args.predicate_type) {
+        let report = attestations(&store, image, &trust, &args, face).await?;
+        policies.judge(&report, &args.predicate_type, face)?;
+        let facts: Vec<&Facts> = report.verified.iter().map(|attestation| &attestation.facts).collect();
+        print::header(text, &trust, false, args.check_claims, &facts, face);
+        for attestation in judge::of_type(&report.verified, &args.predicate_type) {
+            // A bundle's certificate is not printed, as in cosign.
+            if let (Some(certificate), Source::Layer(_)) =
+                (&attestation.facts.certificate, &attestation.source)
+            {
+                print::certificate(certificate, face);
+            }
             face.out(judge::output_line(attestation));
         }
     }
@@ -82,10 +89,10 @@ fn parse(text: &str) -> Result<Reference, Failure> {
 async fn attestations(
     store: &dyn Store,
     image: &Reference,
-    trusted: &TrustedKey,
+    trust: &Trust,
     args: &Args,
     face: &Face,
-) -> Result<Vec<Verified>, Failure> {
+) -> Result<AttestationReport, Failure> {
     let failed = |why: &Unchecked| Failure::new(cosign::unchecked(why));
     let digest = match image.selector() {
         Selector::Digest(digest) => digest,
@@ -102,12 +109,20 @@ async fn attestations(
         layer_limit: attachment_limit(face)?,
     };
     let report =
-        verify_attestations(store, &request, trusted, args.check_claims).await.map_err(|why| failed(&why))?;
+        verify_attestations(store, &request, trust, args.check_claims).await.map_err(|why| failed(&why))?;
     let kind = wanted(&args.predicate_type);
-    if report.verified.is_empty() || report.refused.iter().any(|refused| refused.reason.concerns(kind)) {
+    let texts = report.refused.iter().filter(|refused| refused.reason.is_text_predicate()).count();
+    let nothing = report.verified.is_empty();
+    // Attestations whose predicate is a text are verified and of no type at all; beside others they concern their own.
+    if (nothing && texts == 0)
+        || report
+            .refused
+            .iter()
+            .any(|refused| refused.reason.concerns(kind) && !(nothing && refused.reason.is_text_predicate()))
+    {
         return Err(Failure::new(cosign::no_matching_attestations(&report)));
     }
-    Ok(report.verified)
+    Ok(report)
 }
 
 /// Where attestations lie: `COSIGN_REPOSITORY`, or beside the image.
@@ -143,16 +158,6 @@ pub(crate) fn attachment_limit(face: &Face) -> Result<u64, Failure> {
             "COSIGN_MAX_ATTACHMENT_SIZE is {text:?}: expected a size such as 128MiB or 134217728"
         ))
     })
-}
-
-fn print_header(image: &str, args: &Args, face: &Face) {
-    face.say(format!(
-        "\nVerification for {image} --\nThe following checks were performed on each of these signatures:"
-    ));
-    if args.check_claims {
-        face.say("  - The cosign claims were validated");
-    }
-    face.say("  - The signatures were verified against the specified public key");
 }
 
 /// The URI the `--type` word asks for.

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use provost_cue::Absent;
-use provost_verify::Verified;
 use provost_verify::dialect::cosign;
 use provost_verify::find::Source;
 use provost_verify::policy::{CuePolicy, RegoPolicy, policy_input};
+use provost_verify::{AttestationReport, Verified};
 
 use crate::face::Face;
 use crate::failure::Failure;
@@ -38,7 +38,8 @@ impl Policies {
     }
 
     /// Judges every attestation of the type; all must satisfy all policies.
-    pub(crate) fn judge(&self, found: &[Verified], word: &str, face: &Face) -> Result<(), Failure> {
+    pub(crate) fn judge(&self, report: &AttestationReport, word: &str, face: &Face) -> Result<(), Failure> {
+        let found = &report.verified;
         let (cue_files, rego_files) = self.by_language()?;
         if self.absent == Absent::Allow && !cue_files.is_empty() {
             face.say(
@@ -85,7 +86,7 @@ impl Policies {
             return Err(Failure::new(format!("{} validation errors occurred", errors.len())));
         }
         if judged == 0 {
-            let types: Vec<_> = found.iter().map(|a| a.statement.predicate_type.as_str()).collect();
+            let types = cosign::found_types(report);
             return Err(Failure::new(format!(
                 "none of the attestations matched the predicate type: {word}, found: {}",
                 types.join(",")

@@ -1,0 +1,1 @@
+//! Keys in services, asked over loopback.
