@@ -155,7 +155,9 @@ impl Context<'_> {
         demands: &[Demand],
         refused: &mut Vec<VertexId>,
     ) -> Done<Option<Rc<Bottom>>> {
-        if demands.is_empty() {
+        let waits = |node: &crate::vertex::Node| node.errors.as_ref().is_some_and(|b| b.code.is_incomplete());
+        if demands.is_empty() || self.known(v).is_some_and(waits) {
+            // What is still missing could bring the evidence.
             return Ok(None);
         }
         let mut found: Option<Rc<Bottom>> = None;

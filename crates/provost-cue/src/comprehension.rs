@@ -111,6 +111,16 @@ impl Context<'_> {
             let value = Src::Value(Value::Vertex(v));
             return self.stop(Code::Incomplete, Reason::NonConcrete { value, operator: "for".into() });
         }
+        self.open_data(v)?;
+        let arcs: Vec<_> = self.vertex(self.actual(v)).arcs.iter().collect();
+        let required = |(label, arc): &&(Label, VertexId)| {
+            label.is_regular() && self.vertex(*arc).arc == ArcType::Required
+        };
+        if let Some((label, _)) = arcs.iter().find(required) {
+            let label = self.labels.shown(*label);
+            let words = format!("missing required field in for comprehension: {label}");
+            return self.stop(Code::Incomplete, Reason::Remark { words });
+        }
         self.members_of(v)
     }
 

@@ -29,12 +29,13 @@ pub(crate) const DATA_DEPTH: usize = 512;
 pub(crate) const POLICY_BYTES: usize = 4 << 20;
 /// One level costs at most 12 parser frames of about 1 KiB, so 200 levels stay under 3 MiB of stack.
 pub(crate) const POLICY_DEPTH: usize = 200;
-/// About 1 µs a step: 20 million steps are some 20 s, forty times what a 4 MB document with a closed schema takes.
-pub(crate) const STEPS: u64 = 20_000_000;
+/// About 1 µs a step, at most 100 bytes: 6 million steps are some 6 s and 600 MB, twelve times what a 4 MB document with
+/// a closed schema takes.
+pub(crate) const STEPS: u64 = 6_000_000;
 /// In an unoptimised build 1,200 levels were seen to run within 8 MiB, so one level costs under 7 KiB of stack.
 pub(crate) const EVAL_DEPTH: usize = 1_200;
-/// Three million vertices of 600 bytes are 1.8 GB, what a 128 MiB document under a schema may need at the very most.
-pub(crate) const VERTICES: usize = 3_000_000;
+/// One million vertices of 600 bytes are 600 MB; a document makes vertices only where a policy speaks of it.
+pub(crate) const VERTICES: usize = 1_000_000;
 /// A computed string of 16 MiB is longer than any message or name.
 pub(crate) const TEXT_BYTES: usize = 16 << 20;
 /// The evaluator's own stack: eight times what [`EVAL_DEPTH`] levels were seen to need. It is reserved, and touched

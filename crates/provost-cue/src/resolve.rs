@@ -200,6 +200,11 @@ impl Context<'_> {
             if let Some(arc) = self.vertex(base).arcs.get(label) {
                 let undecided = self.known(base).is_some_and(|node| !node.choices.is_empty());
                 if !undecided || self.vertex(base).status == Status::Finalizing {
+                    if self.vertex(base).status == Status::Final
+                        && let Some(bottom) = self.known(base).and_then(|node| node.errors.clone())
+                    {
+                        return Err(Stop::Bottom(bottom));
+                    }
                     self.present(arc, force)?;
                     return Ok(arc);
                 }

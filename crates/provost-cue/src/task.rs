@@ -28,6 +28,8 @@ impl Context<'_> {
             for serial in serials {
                 let task = self.node(v).tasks.iter().find(|task| task.serial == serial).cloned();
                 let Some(task) = task else { continue };
+                // The line is searched for each of them.
+                self.spend(self.known(v).map_or(0, |node| node.tasks.len() / 64))?;
                 if self.run_task(v, &task, false)? {
                     self.node(v).tasks.retain(|task| task.serial != serial);
                     moved = true;
@@ -129,7 +131,7 @@ impl Context<'_> {
         }
     }
 
-    fn dynamic(
+    pub(crate) fn dynamic(
         &mut self,
         v: VertexId,
         (key, arc, value): (ExprId, ArcType, ExprId),
@@ -198,6 +200,7 @@ impl Context<'_> {
         reference: u32,
         close: Close,
     ) -> Done {
+        let target = self.end_of_chain(target)?;
         if target == v || self.actual(target) == self.actual(v) {
             return Ok(());
         }
@@ -252,6 +255,27 @@ impl Context<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Where a chain of finished fields that are nothing but references ends.
+    fn end_of_chain(&mut self, mut target: VertexId) -> Done<VertexId> {
+        loop {
+            self.spend(1)?;
+            let vertex = self.vertex(target);
+            let plain = vertex.status == Status::Final && !vertex.detached && !vertex.label.is_definition();
+            let next = match (vertex.conjuncts.as_slice(), vertex.node.as_deref()) {
+                ([Conjunct { elem: Elem::Expr(expr), close, .. }], Some(node))
+                    if plain && *close == Close::ROOT && node.errors.is_none() =>
+                {
+                    match (self.program.expr(*expr), node.copied.as_slice()) {
+                        (Expr::Reference { label, .. }, [(next, _)]) if !label.is_definition() => *next,
+                        _ => return Ok(target),
+                    }
+                }
+                _ => return Ok(target),
+            };
+            target = next;
+        }
     }
 
     /// Whether a reference names a definition anywhere on its way.

@@ -62,6 +62,14 @@ impl Context<'_> {
                     self.insert_arc(lets, *label, ArcType::Member, conjunct)?;
                 }
                 Decl::Dynamic { key, arc, value } => {
+                    if body {
+                        // Loops make many of these: most names are known at once and need not wait in line.
+                        match self.dynamic(v, (*key, *arc, *value), env, inner, false) {
+                            Ok(()) => continue,
+                            Err(Stop::Abort(abort)) => return Err(abort),
+                            Err(Stop::Blocked | Stop::Bottom(_)) => {}
+                        }
+                    }
                     let work = Work::Dynamic { key: *key, arc: *arc, value: *value };
                     self.add_task(v, work, env, inner);
                 }
