@@ -132,6 +132,9 @@ impl Compiler {
         {
             return match package.member(member) {
                 Some(value) => Ok(self.add(Expr::Value(value), span)),
+                None if package.source(member).is_some() => {
+                    self.declared(package.source(member).unwrap_or_default(), member, span)
+                }
                 None if package.knows(member) => self.unsupported(span, format!("{}.{member}", package.path)),
                 None => self.fail(span, Reason::UndefinedField { label: member.clone() }),
             };
