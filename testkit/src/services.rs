@@ -175,11 +175,15 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         _ => None,
     };
-    let answer = answer.unwrap_or_else(|| {
-        plain("400 Bad Request", br#"{"code":400,"message":"not understood"}"#.to_vec())
-    });
+    let answer = answer
+        .unwrap_or_else(|| plain("400 Bad Request", br#"{"code":400,"message":"not understood"}"#.to_vec()));
     let mut stream = stream;
-    write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: {}\r\n", answer.status, answer.body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+        answer.status,
+        answer.body.len()
+    )?;
     for (name, value) in &answer.headers {
         write!(stream, "{name}: {value}\r\n")?;
     }

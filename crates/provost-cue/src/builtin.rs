@@ -1,19 +1,39 @@
 //! Builtins: functions and constraints, by package. What is not here is refused by name.
 
+mod base64;
+mod bits;
+mod call;
 mod core;
-mod encoding;
+mod csv;
+mod declared;
+mod hash;
+mod hex;
+mod html;
+mod json;
 mod lists;
 mod matching;
+mod math;
 mod net;
+mod path;
+mod regexp;
+mod strconv;
 mod strings;
 mod structs;
+mod tabwriter;
+mod template;
 mod time;
+mod toml;
 mod types;
+mod unmarshal;
+mod uuid;
+mod yaml;
 
 use std::fmt;
 use std::rc::Rc;
 
 pub(crate) use types::predeclared;
+
+use call::Call;
 
 use crate::context::Context;
 use crate::error::{Code, Reason};
@@ -25,11 +45,11 @@ use crate::value::{Validator, Value};
 use crate::vertex::EnvId;
 
 /// How a builtin is run: on its evaluated arguments.
-type Run = fn(&mut Context<'_>, &[Value]) -> Eval;
+type Run = fn(&mut Call<'_, '_>) -> Eval;
 
 /// One builtin.
 pub(crate) struct Builtin {
-    /// Its name with its package.
+    /// Its name with its package's import path.
     pub(crate) name: &'static str,
     /// The kinds of its parameters; the first is what it constrains when used as a constraint.
     pub(crate) parameters: &'static [Kinds],
@@ -37,7 +57,11 @@ pub(crate) struct Builtin {
     pub(crate) constraint: bool,
     /// Whether it takes values that are not known yet.
     pub(crate) open: bool,
-    pub(crate) run: Run,
+    /// How many leading parameters are evaluated and known even where it is open.
+    known: usize,
+    /// The last argument where it is left out.
+    default: Option<&'static str>,
+    run: Run,
 }
 
 impl PartialEq for Builtin {
@@ -55,17 +79,27 @@ impl fmt::Debug for Builtin {
 impl Builtin {
     /// A function of known values.
     const fn function(name: &'static str, parameters: &'static [Kinds], run: Run) -> Self {
-        Self { name, parameters, constraint: false, open: false, run }
+        Self { name, parameters, constraint: false, open: false, known: 0, default: None, run }
     }
 
     /// A function of known values that answers true or false.
     const fn test(name: &'static str, parameters: &'static [Kinds], run: Run) -> Self {
-        Self { name, parameters, constraint: true, open: false, run }
+        Self { constraint: true, ..Self::function(name, parameters, run) }
     }
 
     /// A constraint whose arguments need not be known.
     const fn open(name: &'static str, parameters: &'static [Kinds], run: Run) -> Self {
-        Self { name, parameters, constraint: true, open: true, run }
+        Self { open: true, ..Self::test(name, parameters, run) }
+    }
+
+    /// A test of a known value against a schema, callable as a function too.
+    const fn schema(name: &'static str, parameters: &'static [Kinds], run: Run) -> Self {
+        Self { known: 1, ..Self::open(name, parameters, run) }
+    }
+
+    /// The same with a value for a last argument that is left out; it can then be no constraint.
+    const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), constraint: false, ..self }
     }
 
     /// What it constrains.
@@ -81,7 +115,7 @@ impl Builtin {
 
 /// Whether a constraint takes over the check of which fields are allowed.
 pub(crate) fn opens(builtin: &Builtin) -> bool {
-    builtin.open
+    builtin.open && builtin.known == 0
 }
 
 /// One package.
@@ -90,61 +124,90 @@ pub(crate) struct Package {
     /// Its import path.
     pub(crate) path: &'static str,
     builtins: &'static [Builtin],
+    /// Names with what they stand for, spelled as in CUE.
     constants: &'static [(&'static str, &'static str)],
+    /// Members that are CUE values themselves.
+    declared: &'static str,
 }
 
 impl Package {
+    /// A package of functions only.
+    const fn of(path: &'static str, builtins: &'static [Builtin]) -> Self {
+        Self { path, builtins, constants: &[], declared: "" }
+    }
+
+    /// The same with constants.
+    const fn with(self, constants: &'static [(&'static str, &'static str)]) -> Self {
+        Self { constants, ..self }
+    }
+
+    /// The same with members written in CUE.
+    const fn declaring(self, declared: &'static str) -> Self {
+        Self { declared, ..self }
+    }
+
     /// A member by name.
     pub(crate) fn member(&'static self, name: &str) -> Option<Value> {
         let constant = self.constants.iter().find(|(known, _)| *known == name);
         if let Some((_, text)) = constant {
-            return Some(Value::text(text));
+            return match text.strip_prefix('"') {
+                Some(text) => Some(Value::text(text.trim_end_matches('"'))),
+                None => {
+                    crate::literal::number(text, text.contains('.')).ok().map(|n| Value::Number(n.into()))
+                }
+            };
         }
         let short = |builtin: &Builtin| builtin.name.rsplit('.').next().is_some_and(|short| short == name);
         self.builtins.iter().find(|builtin| short(builtin)).map(Value::Builtin)
     }
 
-    /// Whether CUE may have this member though we do not: exported names begin with a capital.
+    /// The CUE source of the struct whose field this member is, where it is one.
+    pub(crate) fn source(&self, name: &str) -> Option<&'static str> {
+        let begins = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'));
+        self.declared.lines().any(begins).then_some(self.declared)
+    }
+
+    /// Whether CUE has this member though we do not.
     pub(crate) fn knows(&self, name: &str) -> bool {
-        name.starts_with(char::is_uppercase)
+        matches!((self.path, name), ("encoding/openapi", "MarshalSchema") | ("text/template", "Execute"))
     }
 }
 
-/// The packages with members here, then those that CUE has and we refuse member by member.
+/// The packages of CUE's standard library.
 static PACKAGES: &[Package] = &[
-    Package { path: "strings", builtins: strings::BUILTINS, constants: &[] },
-    Package { path: "list", builtins: lists::BUILTINS, constants: &[] },
-    Package { path: "struct", builtins: structs::STRUCT, constants: &[] },
-    Package { path: "regexp", builtins: structs::REGEXP, constants: &[] },
-    Package { path: "math", builtins: structs::MATH, constants: &[] },
-    Package { path: "strconv", builtins: structs::STRCONV, constants: &[] },
-    Package { path: "time", builtins: time::BUILTINS, constants: time::LAYOUTS },
-    Package { path: "net", builtins: net::BUILTINS, constants: &[] },
-    Package { path: "encoding/json", builtins: encoding::JSON, constants: &[] },
-    Package { path: "encoding/yaml", builtins: &[], constants: &[] },
-    Package { path: "encoding/base64", builtins: encoding::BASE64, constants: &[] },
-    Package { path: "encoding/hex", builtins: &[], constants: &[] },
-    Package { path: "encoding/csv", builtins: &[], constants: &[] },
-    Package { path: "encoding/toml", builtins: &[], constants: &[] },
-    Package { path: "encoding/openapi", builtins: &[], constants: &[] },
-    Package { path: "path", builtins: &[], constants: &[] },
-    Package { path: "math/bits", builtins: &[], constants: &[] },
-    Package { path: "crypto/sha256", builtins: &[], constants: &[] },
-    Package { path: "crypto/sha512", builtins: &[], constants: &[] },
-    Package { path: "crypto/sha1", builtins: &[], constants: &[] },
-    Package { path: "crypto/md5", builtins: &[], constants: &[] },
-    Package { path: "crypto/hmac", builtins: &[], constants: &[] },
-    Package { path: "crypto/ed25519", builtins: &[], constants: &[] },
-    Package { path: "uuid", builtins: &[], constants: &[] },
-    Package { path: "html", builtins: &[], constants: &[] },
-    Package { path: "text/template", builtins: &[], constants: &[] },
-    Package { path: "text/tabwriter", builtins: &[], constants: &[] },
-    Package { path: "tool", builtins: &[], constants: &[] },
-    Package { path: "tool/cli", builtins: &[], constants: &[] },
-    Package { path: "tool/exec", builtins: &[], constants: &[] },
-    Package { path: "tool/file", builtins: &[], constants: &[] },
-    Package { path: "tool/http", builtins: &[], constants: &[] },
-    Package { path: "tool/os", builtins: &[], constants: &[] },
+    Package::of("strings", strings::BUILTINS),
+    Package::of("list", lists::BUILTINS).declaring(declared::LIST),
+    Package::of("struct", structs::BUILTINS),
+    Package::of("regexp", regexp::BUILTINS),
+    Package::of("math", math::BUILTINS).with(math::CONSTANTS),
+    Package::of("math/bits", bits::BUILTINS),
+    Package::of("strconv", strconv::BUILTINS).with(&[("IntSize", "64")]),
+    Package::of("time", time::BUILTINS).with(time::CONSTANTS),
+    Package::of("net", net::BUILTINS).with(&[("IPv4len", "4"), ("IPv6len", "16")]),
+    Package::of("path", path::BUILTINS).with(path::CONSTANTS),
+    Package::of("encoding/json", json::BUILTINS),
+    Package::of("encoding/yaml", yaml::BUILTINS),
+    Package::of("encoding/base64", base64::BUILTINS),
+    Package::of("encoding/hex", hex::BUILTINS),
+    Package::of("encoding/csv", csv::BUILTINS),
+    Package::of("encoding/toml", toml::BUILTINS),
+    Package::of("encoding/openapi", &[]).declaring(declared::OPENAPI),
+    Package::of("crypto/sha256", hash::SHA256).with(hash::SHA256_SIZES),
+    Package::of("crypto/sha512", hash::SHA512).with(hash::SHA512_SIZES),
+    Package::of("crypto/sha1", hash::SHA1).with(&[("Size", "20"), ("BlockSize", "64")]),
+    Package::of("crypto/md5", hash::MD5).with(&[("Size", "16"), ("BlockSize", "64")]),
+    Package::of("crypto/hmac", hash::HMAC).with(hash::HMAC_NAMES),
+    Package::of("crypto/ed25519", hash::ED25519).with(&[("PublicKeySize", "32")]),
+    Package::of("uuid", uuid::BUILTINS).declaring(declared::UUID),
+    Package::of("html", html::BUILTINS),
+    Package::of("text/template", template::BUILTINS),
+    Package::of("text/tabwriter", tabwriter::BUILTINS),
+    Package::of("tool", &[]),
+    Package::of("tool/cli", &[]).declaring(declared::TOOL_CLI),
+    Package::of("tool/exec", &[]).declaring(declared::TOOL_EXEC),
+    Package::of("tool/file", &[]).declaring(declared::TOOL_FILE),
+    Package::of("tool/http", &[]).declaring(declared::TOOL_HTTP),
+    Package::of("tool/os", &[]).declaring(declared::TOOL_OS),
 ];
 
 /// A package by import path.
@@ -166,7 +229,8 @@ pub(crate) fn call(
     }
     let wanted = builtin.parameters.len();
     let constrains = builtin.constraint && arguments.len() + 1 == wanted;
-    if arguments.len() != wanted && !constrains {
+    let filled = builtin.default.is_some() && arguments.len() + 1 == wanted;
+    if arguments.len() != wanted && !constrains && !filled {
         let few = if arguments.len() < wanted { "not enough" } else { "too many" };
         let have = arguments.len();
         let words = format!("{few} arguments in call to {} (have {have}, want {wanted})", builtin.name);
@@ -177,7 +241,7 @@ pub(crate) fn call(
     for (argument, (position, kinds)) in
         arguments.iter().zip(builtin.parameters.iter().enumerate().skip(skip))
     {
-        if builtin.open {
+        if builtin.open && position >= builtin.known {
             let value = match context.program.expr(*argument) {
                 crate::expr::Expr::Value(value) => value.clone(),
                 _ => Value::Vertex(context.inline(*argument, env)?),
@@ -186,16 +250,20 @@ pub(crate) fn call(
             continue;
         }
         let value = context.eval_need(*argument, env, Need::Whole, force)?;
-        values.push(known_argument(context, builtin, value, *kinds, position + 1 - skip)?);
+        values.push(known_argument(context, builtin, value, *kinds, position)?);
+    }
+    if filled && let Some(default) = builtin.default {
+        values.push(Value::text(default));
     }
     if constrains {
         return Ok(Value::Validator(Validator { builtin, arguments: values, called: true }.into()));
     }
-    if builtin.open {
+    if builtin.open && builtin.known == 0 {
         let words = format!("{} is a validator and should not be used as a function", builtin.name);
         return context.stop(Code::Eval, Reason::Remark { words });
     }
-    (builtin.run)(context, &values)
+    let mut call = Call { context, arguments: &values, name: builtin.name, constrains: false };
+    (builtin.run)(&mut call)
 }
 
 fn known_argument(
@@ -205,20 +273,26 @@ fn known_argument(
     kinds: Kinds,
     position: usize,
 ) -> Eval {
-    if !context.is_concrete(&value) {
-        let operator = format!("argument {position} of {}", builtin.name);
-        return context.stop(Code::Incomplete, Reason::NonConcrete { value: value.into(), operator });
-    }
     let found = context.kinds_of(&value);
-    if found.within(kinds) {
-        return Ok(value);
+    if !found.meets(kinds) || (context.is_concrete(&value) && !found.within(kinds)) {
+        let words = format!(
+            "cannot use {} (type {found}) as {kinds} in argument {} to {}",
+            crate::print::value(context, &value),
+            position + 1,
+            builtin.name
+        );
+        return context.stop(Code::Eval, Reason::Remark { words });
     }
-    let words = format!(
-        "cannot use {} (type {found}) as {kinds} in argument {position} to {}",
-        crate::print::value(context, &value),
-        builtin.name
-    );
-    context.stop(Code::Eval, Reason::Remark { words })
+    if !context.is_concrete(&value) {
+        if kinds == Kinds::TOP {
+            let words = format!("non-concrete argument {position}");
+            return context.stop(Code::Incomplete, Reason::Remark { words });
+        }
+        let problem = format!("non-concrete value {}", crate::print::value(context, &value));
+        let reason = Reason::Builtin { name: builtin.name.to_owned(), problem };
+        return context.stop(Code::Incomplete, reason);
+    }
+    Ok(value)
 }
 
 /// Holds a value against a constraint.
@@ -227,7 +301,9 @@ pub(crate) fn validate(context: &mut Context<'_>, validator: &Validator, value: 
     let mut arguments = Vec::with_capacity(validator.arguments.len() + 1);
     arguments.push(value.clone());
     arguments.extend(validator.arguments.iter().cloned());
-    let result = (validator.builtin.run)(context, &arguments);
+    let name = validator.builtin.name;
+    let result =
+        (validator.builtin.run)(&mut Call { context, arguments: &arguments, name, constrains: true });
     context.leave();
     let broken = match result {
         Ok(Value::Bool(true)) => return Ok(()),
@@ -252,26 +328,4 @@ fn complain<T>(context: &Context<'_>, name: &str, problem: impl Into<String>) ->
 /// A plain sentence as the reason.
 fn remark<T>(context: &Context<'_>, words: impl Into<String>) -> Eval<T> {
     context.stop(Code::Eval, Reason::Remark { words: words.into() })
-}
-
-/// The argument at a position as a string; kinds were checked before.
-fn text(arguments: &[Value], position: usize) -> std::sync::Arc<str> {
-    match arguments.get(position) {
-        Some(Value::Text(text)) => std::sync::Arc::clone(text),
-        _ => std::sync::Arc::from(""),
-    }
-}
-
-/// The argument at a position as a count; negative and huge ones saturate.
-fn count(arguments: &[Value], position: usize) -> i64 {
-    use num_traits::ToPrimitive;
-    match arguments.get(position) {
-        Some(Value::Number(number)) => match number.decimal.to_integer() {
-            Some(value) => {
-                value.to_i64().unwrap_or(if number.decimal.is_negative() { i64::MIN } else { i64::MAX })
-            }
-            None => 0,
-        },
-        _ => 0,
-    }
 }

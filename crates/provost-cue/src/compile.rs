@@ -1,5 +1,6 @@
 //! The resolver: syntax trees to one program, every name bound to a level and label or refused.
 
+mod declared;
 mod expr;
 mod extra;
 mod scope;

@@ -153,7 +153,10 @@ impl Program {
     ) -> Self {
         let disjunctions = exprs.iter().any(|(expr, _)| match expr {
             Expr::Disjunction(_) => true,
-            Expr::Value(Value::Builtin(builtin)) => matches!(builtin.name, "or" | "matchN" | "matchIf"),
+            Expr::Value(Value::Builtin(builtin)) => {
+                // The last asks for more fields, and where nothing more can come, that is decided.
+                matches!(builtin.name, "or" | "matchN" | "matchIf" | "struct.MinFields")
+            },
             _ => false,
         });
         let (expressions, documents) = (Vec::new(), Vec::new());

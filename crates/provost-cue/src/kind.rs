@@ -19,6 +19,7 @@ impl Kinds {
     pub(crate) const LIST: Self = Self(128);
     pub(crate) const STRUCT: Self = Self(256);
     pub(crate) const NUMBER: Self = Self(4 | 8);
+    pub(crate) const STRING_OR_BYTES: Self = Self(16 | 32);
     pub(crate) const TOP: Self = Self(511);
     pub(crate) const NOT_NULL: Self = Self(510);
 

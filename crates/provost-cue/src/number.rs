@@ -1,5 +1,7 @@
 //! Numbers: decimals of any size, rounded to 34 digits by arithmetic, printed as General Decimal Arithmetic says.
 
+mod functions;
+
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -89,6 +91,64 @@ impl Decimal {
         -self.negate().floor()
     }
 
+    /// The whole part, without the fraction.
+    pub(crate) fn truncate(&self) -> BigInt {
+        if self.is_negative() { self.ceiling() } else { self.floor() }
+    }
+
+    /// The nearest integer; halves go away from zero, or to the even neighbour.
+    pub(crate) fn nearest(&self, even: bool) -> BigInt {
+        let low = self.floor();
+        let twice = self.times(&BigInt::from(2));
+        let middle = Self::from(&low * 2 + 1);
+        let up = match twice.compare(&middle) {
+            Ordering::Less => false,
+            Ordering::Greater => true,
+            Ordering::Equal if even => low.is_odd(),
+            Ordering::Equal => !self.is_negative(),
+        };
+        if up { low + 1 } else { low }
+    }
+
+    /// Its value without a sign, at most [`PRECISION`] digits of it.
+    pub(crate) fn magnitude(&self) -> Self {
+        Self { coefficient: self.coefficient.abs(), exponent: self.exponent, negative_zero: false }.rounded()
+    }
+
+    /// With the sign of another number.
+    pub(crate) fn signed(&self, like: &Self) -> Self {
+        let negative = like.is_negative() || like.negative_zero;
+        let magnitude =
+            Self { coefficient: self.coefficient.abs(), exponent: self.exponent, negative_zero: false };
+        if negative { magnitude.negate() } else { magnitude }
+    }
+
+    /// Whether it is written with a minus sign.
+    pub(crate) fn has_sign(&self) -> bool {
+        self.is_negative() || self.negative_zero
+    }
+
+    /// Without an exponent where it is a whole number of few enough digits, and whether it is a whole number.
+    pub(crate) fn settled(self) -> (Self, bool) {
+        if self.exponent == 0 || digits(&self.coefficient) as i64 + self.exponent > PRECISION as i64 {
+            return (self.clone(), self.exponent >= 0);
+        }
+        match self.to_integer() {
+            Some(whole) => (Self::from(whole), true),
+            None => (self, false),
+        }
+    }
+
+    /// The nearest float of 64 bits; too large ones are infinite.
+    pub(crate) fn to_f64(&self) -> f64 {
+        self.to_string().parse().unwrap_or(f64::NAN)
+    }
+
+    /// The shortest decimal that reads as this float; `None` for what is no finite number.
+    pub(crate) fn from_f64(value: f64) -> Option<Self> {
+        if value.is_finite() { Self::parse(&format!("{value:e}")) } else { None }
+    }
+
     /// Whether its exponent is one that arithmetic may go on with.
     pub(crate) fn in_range(&self) -> bool {
         self.exponent.abs() <= EXPONENT
@@ -154,9 +214,17 @@ impl Decimal {
             let sticky =
                 if quotient.is_negative() || rest.is_negative() != other.is_negative() { -1 } else { 1 };
             quotient = quotient * 10 + sticky;
-            return Some(
-                Self { coefficient: quotient, exponent: exponent - 1, negative_zero: false }.rounded(),
-            );
+            let mut inexact =
+                Self { coefficient: quotient, exponent: exponent - 1, negative_zero: false }.rounded();
+            // Zeros that rounding left at the end are dropped, as CUE drops them.
+            while inexact.exponent < 0 {
+                let (shorter, digit) = inexact.coefficient.div_rem(&BigInt::from(10));
+                if !digit.is_zero() {
+                    break;
+                }
+                inexact = Self { coefficient: shorter, exponent: inexact.exponent + 1, negative_zero: false };
+            }
+            return Some(inexact);
         }
         let ideal = self.exponent - other.exponent;
         let mut exact = Self { coefficient: quotient, exponent, negative_zero: false };

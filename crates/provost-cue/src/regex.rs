@@ -3,7 +3,7 @@
 mod class;
 mod parse;
 
-use regex_automata::meta;
+use regex_automata::{Input, PatternID, meta};
 
 /// Bytes of one compiled expression: 10 MiB hold a thousand repetitions of a large Unicode class.
 pub(crate) const SIZE: usize = 10 << 20;
@@ -11,6 +11,30 @@ pub(crate) const SIZE: usize = 10 << 20;
 /// A compiled expression.
 #[derive(Debug)]
 pub(crate) struct Regex(meta::Regex);
+
+/// One match: the texts of its groups, the whole match first. A group that took no part is empty, as in Go.
+#[derive(Debug)]
+pub(crate) struct Found {
+    span: (usize, usize),
+    groups: Vec<String>,
+}
+
+impl Found {
+    /// Where it begins and ends, in bytes.
+    pub(crate) fn span(&self) -> (usize, usize) {
+        self.span
+    }
+
+    /// A group by number.
+    pub(crate) fn group(&self, index: usize) -> &str {
+        self.groups.get(index).map(String::as_str).unwrap_or_default()
+    }
+
+    /// All groups.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().map(String::as_str)
+    }
+}
 
 /// Why a pattern is no expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,5 +58,66 @@ impl Regex {
     /// Whether it matches anywhere in a text.
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.is_match(text)
+    }
+
+    /// So many matches from the left, none overlapping. An empty match next to the one before does not count.
+    pub(crate) fn find_all(&self, text: &str, limit: usize) -> Vec<Found> {
+        let mut all = Vec::new();
+        let mut from = 0;
+        let mut last = None;
+        let mut captures = self.0.create_captures();
+        while all.len() < limit && from <= text.len() {
+            self.0.search_captures(&Input::new(text).range(from..), &mut captures);
+            let Some(found) = captures.get_match() else { break };
+            let step = text.get(found.end()..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+            from = if found.is_empty() { found.end() + step } else { found.end() };
+            if found.is_empty() && last == Some(found.start()) {
+                continue;
+            }
+            last = Some(found.end());
+            let group = |index| captures.get_group(index).and_then(|span| text.get(span.range()));
+            let groups = (0..captures.group_len()).map(|index| group(index).unwrap_or_default().to_owned());
+            all.push(Found { span: (found.start(), found.end()), groups: groups.collect() });
+        }
+        all
+    }
+
+    /// The groups by number with their names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (usize, Option<&str>)> {
+        self.0.group_info().pattern_names(PatternID::ZERO).enumerate()
+    }
+
+    /// Writes a replacement: `$1`, `${1}`, `$name` and `${name}` stand for groups, `$$` for a dollar sign.
+    pub(crate) fn expand(&self, template: &str, found: &Found, out: &mut String) {
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once('$') {
+            out.push_str(before);
+            if let Some(after) = after.strip_prefix('$') {
+                out.push('$');
+                rest = after;
+                continue;
+            }
+            let is_word = |c: char| c == '_' || c.is_alphanumeric();
+            let (name, tail) = match after.strip_prefix('{').map(|after| after.split_once('}')) {
+                Some(Some((name, tail))) => (name, tail),
+                Some(None) => ("", ""),
+                None => after.split_at(after.find(|c| !is_word(c)).unwrap_or(after.len())),
+            };
+            if name.is_empty() || !name.chars().all(is_word) {
+                out.push('$');
+                rest = after;
+                continue;
+            }
+            rest = tail;
+            match name.parse::<usize>() {
+                Ok(index) => out.push_str(found.group(index)),
+                // Of several groups of one name, Go takes the last that took part; names are unique in RE2.
+                Err(_) => {
+                    let index = self.names().find(|(_, known)| *known == Some(name)).map(|(index, _)| index);
+                    out.push_str(index.map(|index| found.group(index)).unwrap_or_default());
+                }
+            }
+        }
+        out.push_str(rest);
     }
 }

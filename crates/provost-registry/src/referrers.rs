@@ -85,6 +85,10 @@ impl Transport {
             Err(error) if error.is_not_found() => return Ok(Vec::new()),
             Err(error) => return Err(error),
         };
+        // `cosign copy` puts the image itself under this tag, which lists nothing.
+        if manifest.digest == *digest {
+            return Ok(Vec::new());
+        }
         let request = format!("{repository}:{}", fallback_tag(digest));
         if !is_index(&manifest.media_type) {
             let reason = format!("it is {:?}", manifest.media_type);

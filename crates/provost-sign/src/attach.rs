@@ -35,6 +35,17 @@ pub enum Dedup {
     SameLayer,
 }
 
+/// How a layer is attached, beyond what cosign does by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttachOptions {
+    /// Layers to leave out from now on; the new one then stands first, as with cosign's `--replace`.
+    pub replaced: Vec<Digest>,
+    /// The time to write as the manifest's creation, RFC 3339; Go's zero time where there is none.
+    pub created: Option<String>,
+    /// Docker's media types where the tag is new (`COSIGN_DOCKER_MEDIA_TYPES`).
+    pub docker_media_types: bool,
+}
+
 /// Why a layer was not attached.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
@@ -82,12 +93,27 @@ pub async fn attach(
     layer: &AttachedLayer,
     dedup: Dedup,
 ) -> Result<bool, AttachError> {
+    attach_as(store, repository, tag, layer, dedup, &AttachOptions::default()).await
+}
+
+/// The same, with choices.
+///
+/// # Errors
+/// See [`AttachError`].
+pub async fn attach_as(
+    store: &dyn Store,
+    repository: &Repository,
+    tag: &str,
+    layer: &AttachedLayer,
+    dedup: Dedup,
+    options: &AttachOptions,
+) -> Result<bool, AttachError> {
     let mut pointer = store.put_blob(repository, &layer.media_type, layer.bytes.clone()).await?;
     pointer.annotations.clone_from(&layer.annotations);
     let selector = Selector::Tag(tag.to_owned());
     let mut wanted: Vec<Descriptor> = Vec::new();
     for _ in 0..ATTEMPTS {
-        let mut layers = existing(store, repository, tag).await?;
+        let Existing { mut layers, docker } = existing(store, repository, tag).await?;
         let there = |layers: &[Descriptor], one: &Descriptor| {
             layers.iter().any(|l| l.digest == one.digest && l.annotations == one.annotations)
         };
@@ -103,28 +129,36 @@ pub async fn attach(
                 layers.push(lost.clone());
             }
         }
-        layers.push(pointer.clone());
+        if options.replaced.is_empty() {
+            layers.push(pointer.clone());
+        } else {
+            layers.retain(|one| !options.replaced.contains(&one.digest) && one != &pointer);
+            layers.insert(0, pointer.clone());
+        }
         if layers.len() > MAX_LAYERS {
             return Err(AttachError::Full { repository: repository.to_string(), tag: tag.to_owned() });
         }
-        put(store, repository, &selector, &layers).await?;
+        let docker = docker.unwrap_or(options.docker_media_types);
+        put(store, repository, &selector, &layers, docker, options.created.as_deref()).await?;
         wanted = layers;
     }
-    let layers = existing(store, repository, tag).await?;
+    let layers = existing(store, repository, tag).await?.layers;
     if wanted.iter().all(|one| layers.iter().any(|l| l.digest == one.digest)) {
         return Ok(true);
     }
     Err(AttachError::Contended { repository: repository.to_string(), tag: tag.to_owned() })
 }
 
-async fn existing(
-    store: &dyn Store,
-    repository: &Repository,
-    tag: &str,
-) -> Result<Vec<Descriptor>, AttachError> {
+/// What lies under a tag: its layers, and whether its manifest is docker's; not said where there is none.
+struct Existing {
+    layers: Vec<Descriptor>,
+    docker: Option<bool>,
+}
+
+async fn existing(store: &dyn Store, repository: &Repository, tag: &str) -> Result<Existing, AttachError> {
     let manifest = match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
         Ok(manifest) => manifest,
-        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        Err(error) if error.is_not_found() => return Ok(Existing { layers: Vec::new(), docker: None }),
         Err(error) => return Err(error.into()),
     };
     let foreign = |reason: String| AttachError::Foreign {
@@ -136,7 +170,7 @@ async fn existing(
         return Err(foreign("it is an index, expected an image manifest".to_owned()));
     }
     let view: ImageManifest = serde_json::from_slice(&manifest.bytes).map_err(|e| foreign(e.to_string()))?;
-    Ok(view.layers)
+    Ok(Existing { layers: view.layers, docker: Some(manifest.media_type == media_type::DOCKER_MANIFEST) })
 }
 
 async fn put(
@@ -144,12 +178,19 @@ async fn put(
     repository: &Repository,
     selector: &Selector,
     layers: &[Descriptor],
+    docker: bool,
+    created: Option<&str>,
 ) -> Result<(), AttachError> {
-    let config = Bytes::from(configuration(layers));
-    let config = store.put_blob(repository, media_type::OCI_CONFIG, config).await?;
+    let (manifest_type, config_type) = if docker {
+        (media_type::DOCKER_MANIFEST, media_type::DOCKER_CONFIG)
+    } else {
+        (media_type::OCI_MANIFEST, media_type::OCI_CONFIG)
+    };
+    let config = Bytes::from(configuration(layers, created.unwrap_or(ZERO_TIME)));
+    let config = store.put_blob(repository, config_type, config).await?;
     let manifest = ImageManifest {
         schema_version: 2,
-        media_type: media_type::OCI_MANIFEST.to_owned(),
+        media_type: manifest_type.to_owned(),
         config,
         layers: layers.to_vec(),
         annotations: BTreeMap::new(),
@@ -157,16 +198,16 @@ async fn put(
         artifact_type: None,
     };
     let bytes = Bytes::from(go_json::escaped(&manifest));
-    store.put_manifest(repository, selector, &Manifest::new(media_type::OCI_MANIFEST, bytes)).await?;
+    store.put_manifest(repository, selector, &Manifest::new(manifest_type, bytes)).await?;
     Ok(())
 }
 
 /// cosign's configuration: empty words, one history item and one diff id a layer, `config` last.
-fn configuration(layers: &[Descriptor]) -> Vec<u8> {
+fn configuration(layers: &[Descriptor], created: &str) -> Vec<u8> {
     let diff_ids: Vec<Digest> = layers.iter().map(|layer| layer.digest.clone()).collect();
     let config = ImageConfig {
         architecture: String::new(),
-        created: ZERO_TIME.to_owned(),
+        created: created.to_owned(),
         history: vec![json!({"created": ZERO_TIME}); layers.len()],
         os: String::new(),
         rootfs: RootFs { kind: "layers".to_owned(), diff_ids },

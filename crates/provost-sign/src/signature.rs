@@ -1,13 +1,11 @@
-//! What carries a signature: a layer of the `.sig` manifest for an image, a Sigstore bundle for a blob.
+//! What carries a key's signature of an image: a layer of the `.sig` manifest.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use provost_keys::{KeyError, PublicKey, Signer};
-use provost_oci::Digest;
-use provost_statement::go_json;
+use provost_keys::{KeyError, Signer};
 use provost_statement::tag_scheme::{SIGNATURE_ANNOTATION, SIGNATURE_LAYER};
 
 use crate::attach::AttachedLayer;
@@ -25,29 +23,6 @@ pub async fn signature_layer(payload: Vec<u8>, key: &dyn Signer) -> Result<Attac
     })
 }
 
-/// A Sigstore bundle (v0.3) around a signature over a blob's SHA-256, in protojson's order of fields.
-#[must_use]
-pub fn blob_bundle(blob: &[u8], signature: &[u8], key: &PublicKey) -> String {
-    let digest = Digest::sha256_of(blob);
-    let digest = STANDARD.encode(hex_bytes(digest.hex()));
-    let text = |text: &str| String::from_utf8_lossy(&go_json::plain(&text)).into_owned();
-    format!(
-        r#"{{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{{"publicKey":{{"hint":{}}}}},"messageSignature":{{"messageDigest":{{"algorithm":"SHA2_256","digest":{}}},"signature":{}}}}}"#,
-        text(&key.hint()),
-        text(&digest),
-        text(&STANDARD.encode(signature)),
-    )
-}
-
-/// The bytes behind hexadecimal digits.
-fn hex_bytes(hex: &str) -> Vec<u8> {
-    let digit = |byte: u8| (byte as char).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or_default();
-    hex.as_bytes()
-        .chunks_exact(2)
-        .map(|pair| pair.iter().fold(0, |value, byte| (value << 4) | digit(*byte)))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use provost_keys::{HashChoice, PrivateKey};
@@ -62,17 +37,5 @@ mod tests {
         assert_eq!(key.public_key().verify(&layer.bytes, &signature, HashChoice::Usual), Ok(()));
         assert!(key.public_key().verify(b"other", &signature, HashChoice::Usual).is_err());
         assert_eq!((layer.media_type.as_str(), layer.annotations.len()), (SIGNATURE_LAYER, 1));
-    }
-
-    #[test]
-    fn a_bundle_names_blob_and_key() {
-        let key = PrivateKey::generate().unwrap().public_key();
-        let bundle: serde_json::Value =
-            serde_json::from_str(&blob_bundle(b"abc", b"signature", &key)).unwrap();
-        // FIPS 180-2's example, ba7816bf…, in base64.
-        let digest = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
-        assert_eq!(bundle["messageSignature"]["messageDigest"]["digest"], digest);
-        assert_eq!(bundle["messageSignature"]["signature"], STANDARD.encode("signature"));
-        assert_eq!(bundle["verificationMaterial"]["publicKey"]["hint"], key.hint());
     }
 }

@@ -195,7 +195,8 @@ mod tests {
 
     #[test]
     fn an_envelope_bundle_names_its_certificate() {
-        let signatures = vec![provost_statement::EnvelopeSignature { keyid: String::new(), signature: Some(vec![9]) }];
+        let signatures =
+            vec![provost_statement::EnvelopeSignature { keyid: String::new(), signature: Some(vec![9]) }];
         let envelope = Envelope { payload_type: "t".to_owned(), payload: b"{}".to_vec(), signatures };
         let bundle = NewBundle {
             content: Content::Envelope(envelope),

@@ -67,7 +67,7 @@ pub type Chain = Vec<Certificate>;
 
 /// Finds a path from a certificate that signs code to one of the roots, as of `at`.
 ///
-/// The purpose must be named: a certificate that names none is refused, where Go takes it for any. A root that is the
+/// The leaf must name its purpose: one that names none is refused, where Go takes it for any. A root that is the
 /// certificate itself ends the path at once, as in Go.
 ///
 /// # Errors
@@ -102,7 +102,7 @@ pub fn path(
             &anchors,
             &between,
             time,
-            KeyUsage::required(CODE_SIGNING),
+            KeyUsage::required_if_present(CODE_SIGNING),
             None,
             None,
         )
@@ -123,6 +123,10 @@ pub fn path(
     if let Some(root) = root {
         holds_at(root, at)?;
         chain.push(root.clone());
+    }
+    // Authorities may leave their purpose open, as in Go; the leaf may not.
+    if !signs_code(leaf) {
+        return Err(ChainFault::Usage);
     }
     Ok(chain)
 }

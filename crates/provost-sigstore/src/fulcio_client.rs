@@ -94,7 +94,8 @@ pub async fn certificate(
         return Err(ask.refused(&answer));
     }
     let document: Value = serde_json::from_slice(&answer.body).map_err(|error| ask.unreadable(error))?;
-    let first = |kind: &str| document.pointer(&format!("/{kind}/chain/certificates/0")).and_then(Value::as_str);
+    let first =
+        |kind: &str| document.pointer(&format!("/{kind}/chain/certificates/0")).and_then(Value::as_str);
     let leaf = first("signedCertificateEmbeddedSct").or_else(|| first("signedCertificateDetachedSct"));
     let leaf = leaf.ok_or_else(|| ask.unreadable("Fulcio returned no certificates"))?;
     match pem::decode_vec(leaf.as_bytes()) {

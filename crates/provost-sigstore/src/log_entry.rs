@@ -66,9 +66,12 @@ impl LogEntry {
         let (kind, version) = kind_of(&body)?;
         let proof = match answer.pointer("/verification/inclusionProof").filter(|proof| !proof.is_null()) {
             Some(proof) => Some(InclusionProof {
-                log_index: integer(proof, "/logIndex").ok_or(LogEntryError::Field("inclusionProof.logIndex"))?,
-                root_hash: hex_at(proof, "/rootHash").ok_or(LogEntryError::Field("inclusionProof.rootHash"))?,
-                tree_size: integer(proof, "/treeSize").ok_or(LogEntryError::Field("inclusionProof.treeSize"))?,
+                log_index: integer(proof, "/logIndex")
+                    .ok_or(LogEntryError::Field("inclusionProof.logIndex"))?,
+                root_hash: hex_at(proof, "/rootHash")
+                    .ok_or(LogEntryError::Field("inclusionProof.rootHash"))?,
+                tree_size: integer(proof, "/treeSize")
+                    .ok_or(LogEntryError::Field("inclusionProof.treeSize"))?,
                 hashes: hashes(proof, |text| hex::decode(text).ok())?,
                 checkpoint: text_at(proof, "/checkpoint").unwrap_or_default(),
             }),
@@ -79,7 +82,8 @@ impl LogEntry {
             log_id: hex_at(answer, "/logID").ok_or(LogEntryError::Field("logID"))?,
             kind,
             version,
-            integrated_time: integer(answer, "/integratedTime").ok_or(LogEntryError::Field("integratedTime"))?,
+            integrated_time: integer(answer, "/integratedTime")
+                .ok_or(LogEntryError::Field("integratedTime"))?,
             promise: base64_at(answer, "/verification/signedEntryTimestamp"),
             proof,
             body,
@@ -95,8 +99,10 @@ impl LogEntry {
         let proof = match entry.pointer("/inclusionProof").filter(|proof| !proof.is_null()) {
             Some(proof) => Some(InclusionProof {
                 log_index: integer(proof, "/logIndex").unwrap_or_default(),
-                root_hash: base64_at(proof, "/rootHash").ok_or(LogEntryError::Field("inclusionProof.rootHash"))?,
-                tree_size: integer(proof, "/treeSize").ok_or(LogEntryError::Field("inclusionProof.treeSize"))?,
+                root_hash: base64_at(proof, "/rootHash")
+                    .ok_or(LogEntryError::Field("inclusionProof.rootHash"))?,
+                tree_size: integer(proof, "/treeSize")
+                    .ok_or(LogEntryError::Field("inclusionProof.treeSize"))?,
                 hashes: hashes(proof, |text| STANDARD.decode(text).ok())?,
                 checkpoint: text_at(proof, "/checkpoint/envelope").unwrap_or_default(),
             }),
@@ -245,10 +251,7 @@ fn kind_of(body: &[u8]) -> Result<(String, String), LogEntryError> {
     Ok((kind, text_at(&document, "/apiVersion").ok_or(LogEntryError::Field("apiVersion"))?))
 }
 
-fn hashes(
-    proof: &Value,
-    decode: impl Fn(&str) -> Option<Vec<u8>>,
-) -> Result<Vec<Vec<u8>>, LogEntryError> {
+fn hashes(proof: &Value, decode: impl Fn(&str) -> Option<Vec<u8>>) -> Result<Vec<Vec<u8>>, LogEntryError> {
     let list = match proof.get("hashes") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(list) => list.as_array().ok_or(LogEntryError::Field("inclusionProof.hashes"))?,

@@ -210,7 +210,8 @@ mod tests {
         let content = Content::Message { hash: Some(Hash::Sha256), digest: vec![0xab], signature: vec![1] };
         let entry = v1_entry(&content, &SIGNER);
         assert_eq!(entry["spec"]["data"]["hash"], json!({"algorithm": "sha256", "value": "ab"}));
-        let pem = STANDARD.decode(entry["spec"]["signature"]["publicKey"]["content"].as_str().unwrap()).unwrap();
+        let pem =
+            STANDARD.decode(entry["spec"]["signature"]["publicKey"]["content"].as_str().unwrap()).unwrap();
         assert_eq!(pem, b"-----BEGIN PUBLIC KEY-----\nZGVy\n-----END PUBLIC KEY-----\n");
         let entry = v2_entry(&content, &SIGNER);
         assert_eq!(entry["hashedRekordRequestV002"]["digest"], "qw==");
@@ -231,6 +232,9 @@ mod tests {
             serde_json::from_str(entry["spec"]["proposedContent"]["envelope"].as_str().unwrap()).unwrap();
         assert_eq!(written["payload"], "e30=");
         let expected = digest(Hash::Sha256, b"DSSEv1 1 t 2 {}");
-        assert_eq!(v2_entry(&content, &SIGNER)["hashedRekordRequestV002"]["digest"], STANDARD.encode(expected));
+        assert_eq!(
+            v2_entry(&content, &SIGNER)["hashedRekordRequestV002"]["digest"],
+            STANDARD.encode(expected)
+        );
     }
 }

@@ -128,7 +128,13 @@ pub(crate) struct Answer {
 
 impl<'a> Ask<'a> {
     /// A POST of a document.
-    pub(crate) fn post(service: Service, base: &'a str, path: &'a str, kind: &'static str, body: Vec<u8>) -> Self {
+    pub(crate) fn post(
+        service: Service,
+        base: &'a str,
+        path: &'a str,
+        kind: &'static str,
+        body: Vec<u8>,
+    ) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(reqwest::header::CONTENT_TYPE, HeaderValue::from_static(kind));
         let time = Duration::from_secs(30);
@@ -199,7 +205,8 @@ impl<'a> Ask<'a> {
         for _ in 0..16 {
             let Some(found) = cause else { break };
             last = found.to_string();
-            if found.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused) {
+            if found.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
+            {
                 kind = Unreached::Refused;
             }
             cause = found.source();

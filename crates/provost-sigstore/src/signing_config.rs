@@ -155,7 +155,11 @@ pub fn choose<'a>(
 }
 
 /// What serves now, highest version first, newest first.
-fn candidates<'a>(services: &'a [SigningService], versions: &[u32], now: Timestamp) -> Vec<&'a SigningService> {
+fn candidates<'a>(
+    services: &'a [SigningService],
+    versions: &[u32],
+    now: Timestamp,
+) -> Vec<&'a SigningService> {
     let mut serving: Vec<&SigningService> =
         services.iter().filter(|one| versions.contains(&one.version) && one.serves(now)).collect();
     serving.sort_by(|a, b| b.version.cmp(&a.version).then(b.start.cmp(&a.start)));

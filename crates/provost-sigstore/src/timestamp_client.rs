@@ -19,13 +19,8 @@ const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.
 /// When the authority gives none.
 pub async fn timestamp(client: &Client, url: &str, signature: &[u8]) -> Result<Vec<u8>, ServiceError> {
     let digest = hex::decode(Digest::sha256_of(signature).hex()).unwrap_or_default();
-    let ask = Ask::post(
-        Service::TimestampAuthority,
-        url,
-        "",
-        "application/timestamp-query",
-        request(&digest),
-    );
+    let ask =
+        Ask::post(Service::TimestampAuthority, url, "", "application/timestamp-query", request(&digest));
     let answer = ask.send(client).await?;
     if answer.status != 200 && answer.status != 201 {
         return Err(ask.refused(&answer));
@@ -65,7 +60,11 @@ fn check(response: &[u8], digest: &[u8]) -> Result<(), String> {
         return Err("the timestamp response holds no token".to_owned());
     }
     let token = AnyRef::decode(&mut parts).map_err(malformed)?;
-    if holds_imprint(token.value(), digest) { Ok(()) } else { Err("the timestamp is about something else".to_owned()) }
+    if holds_imprint(token.value(), digest) {
+        Ok(())
+    } else {
+        Err("the timestamp is about something else".to_owned())
+    }
 }
 
 /// Whether the algorithm and digest stand in the token as an imprint does.

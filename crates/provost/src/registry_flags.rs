@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 
-use provost_registry::keychain::{Credential, GivenCredential};
+use async_trait::async_trait;
+use provost_oci::{Digest, Repository};
+use provost_registry::keychain::{ClearText, Credential, CredentialSource, Found, GivenCredential};
 use provost_registry::{
-    DockerPaths, Keychain, Pem, Proxies, ReferrersSwitch, Remote, RemoteOptions, TlsOptions,
+    DockerPaths, Keychain, Pem, Proxies, ReferrersSwitch, Remote, RemoteOptions, StoreError, TlsOptions,
+    Trace,
 };
+use provost_verify::find::scheme_tag;
 
 use crate::face::Face;
 use crate::failure::Failure;
@@ -40,6 +44,12 @@ pub(crate) struct RegistryFlags {
     /// A bearer token for the registry.
     #[arg(long, env = "COSIGN_REGISTRY_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub(crate) registry_token: Option<String>,
+    /// Use docker's configuration and, for ghcr.io, GITHUB_TOKEN; the flags above play no role then.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    pub(crate) k8s_keychain: bool,
+    /// What stands before the tags of signatures and attestations.
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) attachment_tag_prefix: Option<String>,
 }
 
 impl RegistryFlags {
@@ -51,7 +61,26 @@ impl RegistryFlags {
     /// # Errors
     /// When flags do not go together, or a file they name cannot be read.
     pub(crate) fn remote(&self, face: &Face) -> Result<Remote, Failure> {
+        match self.attachment_tag_prefix.as_deref() {
+            None | Some("") => self.remote_by_prefix(face),
+            Some(_) => Err(Failure::new(
+                "--attachment-tag-prefix is not read here: signatures and attestations are looked for under their own tags and as referrers",
+            )),
+        }
+    }
+
+    /// The same for commands that name attachments by [`RegistryFlags::tag`].
+    ///
+    /// # Errors
+    /// As [`RegistryFlags::remote`].
+    pub(crate) fn remote_by_prefix(&self, face: &Face) -> Result<Remote, Failure> {
         Ok(Remote::new(self.options(face)?)?)
+    }
+
+    /// The tag by which an attachment of an image lies beside it.
+    pub(crate) fn tag(&self, image: &Digest, suffix: &str) -> String {
+        let prefix = self.attachment_tag_prefix.as_deref().unwrap_or_default();
+        format!("{prefix}{}", scheme_tag(image, suffix))
     }
 
     /// The same as options, for those who make several clients.
@@ -61,6 +90,7 @@ impl RegistryFlags {
     pub(crate) fn options(&self, face: &Face) -> Result<RemoteOptions, Failure> {
         let docker = Keychain::docker(DockerPaths::of(|name| face.environment.raw(name)));
         let keychain = match self.given()? {
+            _ if self.k8s_keychain => docker.with(GithubToken(face.environment.text("GITHUB_TOKEN"))),
             Some(credential) => Keychain::anonymous().with(GivenCredential(credential)),
             None => docker,
         };
@@ -86,6 +116,10 @@ impl RegistryFlags {
             keychain,
             referrers,
             proxies,
+            trace: match face.tells_requests() {
+                true => Trace::to(|line| Face::of_process().say(line)),
+                false => Trace::default(),
+            },
             ..RemoteOptions::default()
         })
     }
@@ -99,6 +133,20 @@ impl RegistryFlags {
             (None, None, None) => Ok(None),
             _ => Err(Failure::new("--registry-username and --registry-password belong together")),
         }
+    }
+}
+
+/// What GitHub's own registry takes from GitHub's own runners.
+struct GithubToken(Option<String>);
+
+#[async_trait]
+impl CredentialSource for GithubToken {
+    async fn find(&self, repository: &Repository) -> Result<Option<Found>, StoreError> {
+        let token = self.0.as_ref().filter(|token| !token.is_empty() && repository.registry() == "ghcr.io");
+        Ok(token.map(|token| Found {
+            credential: Credential::Password { username: "unset".to_owned(), password: token.clone() },
+            clear_text: ClearText::Never,
+        }))
     }
 }
 

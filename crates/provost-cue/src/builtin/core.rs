@@ -1,6 +1,6 @@
 //! The builtins without a package.
 
-use super::{Builtin, matching, text};
+use super::{Builtin, matching};
 use crate::context::Context;
 use crate::error::{Code, Reason};
 use crate::fault::{Bottom, Eval, Stop};
@@ -12,22 +12,22 @@ const LISTS: &[Kinds] = &[Kinds::LIST];
 const INTS: &[Kinds] = &[Kinds::INT, Kinds::INT];
 
 pub(super) static BUILTINS: &[Builtin] = &[
-    Builtin::function("len", &[Kinds::TOP], len),
-    Builtin::function("close", &[Kinds::STRUCT], first),
-    Builtin::function("and", LISTS, and),
-    Builtin::function("or", LISTS, or),
-    Builtin::function("div", INTS, |context, arguments| divide(context, arguments, "div")),
-    Builtin::function("mod", INTS, |context, arguments| divide(context, arguments, "mod")),
-    Builtin::function("quo", INTS, |context, arguments| divide(context, arguments, "quo")),
-    Builtin::function("rem", INTS, |context, arguments| divide(context, arguments, "rem")),
-    Builtin::function("error", &[Kinds::STRING], error),
-    Builtin::open("matchN", &[Kinds::TOP, Kinds::INT, Kinds::LIST], matching::match_n),
-    Builtin::open("matchIf", &[Kinds::TOP, Kinds::TOP, Kinds::TOP, Kinds::TOP], matching::match_if),
+    Builtin::function("len", &[Kinds::TOP], |call| len(call.context, call.arguments)),
+    Builtin::function("close", &[Kinds::STRUCT], |call| Ok(call.value(0))),
+    Builtin::function("and", LISTS, |call| and(call.context, call.arguments)),
+    Builtin::function("or", LISTS, |call| or(call.context, call.arguments)),
+    Builtin::function("div", INTS, |call| divide(call.context, call.arguments, "div")),
+    Builtin::function("mod", INTS, |call| divide(call.context, call.arguments, "mod")),
+    Builtin::function("quo", INTS, |call| divide(call.context, call.arguments, "quo")),
+    Builtin::function("rem", INTS, |call| divide(call.context, call.arguments, "rem")),
+    Builtin::function("error", &[Kinds::STRING], |call| error(call.context, &call.text(0))),
+    Builtin::open("matchN", &[Kinds::TOP, Kinds::INT, Kinds::LIST], |call| {
+        matching::match_n(call.context, call.arguments)
+    }),
+    Builtin::open("matchIf", &[Kinds::TOP, Kinds::TOP, Kinds::TOP, Kinds::TOP], |call| {
+        matching::match_if(call.context, call.arguments)
+    }),
 ];
-
-fn first(_: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    Ok(arguments.first().cloned().unwrap_or(Value::Null))
-}
 
 fn len(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
     let length = match arguments.first() {
@@ -78,7 +78,7 @@ fn divide(context: &mut Context<'_>, arguments: &[Value], op: &str) -> Eval {
     super::remark(context, format!("invalid operands to {op}"))
 }
 
-fn error(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let reason = Reason::User { message: text(arguments, 0).to_string() };
+fn error(context: &mut Context<'_>, message: &str) -> Eval {
+    let reason = Reason::User { message: message.to_owned() };
     Err(Stop::Bottom(Bottom::new(context.here, Code::User, reason, None)))
 }

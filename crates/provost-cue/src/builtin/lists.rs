@@ -1,8 +1,10 @@
 //! Package list.
 
-use super::core::elements;
-use super::{Builtin, count, matching, remark};
-use crate::context::Context;
+mod numbers;
+mod sort;
+
+use super::call::Call;
+use super::{Builtin, matching};
 use crate::fault::Eval;
 use crate::insert::order;
 use crate::kind::Kinds;
@@ -10,161 +12,173 @@ use crate::value::Value;
 
 const L: Kinds = Kinds::LIST;
 const I: Kinds = Kinds::INT;
+const N: Kinds = Kinds::NUMBER;
+const T: Kinds = Kinds::TOP;
 
 pub(super) static BUILTINS: &[Builtin] = &[
     Builtin::test("list.MinItems", &[L, I], min_items),
     Builtin::test("list.MaxItems", &[L, I], max_items),
     Builtin::test("list.UniqueItems", &[L], unique),
-    Builtin::test("list.Contains", &[L, Kinds::TOP], contains),
-    Builtin::open("list.MatchN", &[L, I, Kinds::TOP], matching::list_match_n),
-    Builtin::function("list.Concat", &[L], concat),
-    Builtin::function("list.Take", &[L, I], |context, a| {
-        let items = elements(context, a, 0)?;
-        let count = usize::try_from(count(a, 1)).unwrap_or(0);
-        context.new_list(items.into_iter().take(count).collect())
-    }),
-    Builtin::function("list.Drop", &[L, I], |context, a| {
-        let items = elements(context, a, 0)?;
-        let count = usize::try_from(count(a, 1)).unwrap_or(0);
-        context.new_list(items.into_iter().skip(count).collect())
-    }),
-    Builtin::function("list.SortStrings", &[L], |context, a| {
-        let mut items = elements(context, a, 0)?;
-        if items.iter().any(|item| !matches!(item, Value::Text(_))) {
-            return remark(context, "list.SortStrings needs a list of strings");
+    Builtin::test("list.Contains", &[L, T], contains),
+    Builtin::open("list.MatchN", &[L, T, T], |c| matching::list_match_n(c.context, c.arguments)),
+    Builtin::function("list.Concat", &[L], |c| {
+        let mut all = Vec::new();
+        for part in c.items(0)? {
+            let items = c.list_of(&part)?;
+            c.context.spend(items.len())?;
+            all.extend(items);
         }
-        items.sort_by(|a, b| order(a, b).unwrap_or(std::cmp::Ordering::Equal));
-        context.new_list(items)
+        c.list(all)
     }),
-    Builtin::function("list.Repeat", &[L, I], |context, a| {
-        let items = elements(context, a, 0)?;
-        let times = usize::try_from(count(a, 1)).unwrap_or(0);
-        context.spend(items.len().saturating_mul(times))?;
-        context.new_list(items.iter().cycle().take(items.len() * times).cloned().collect())
+    Builtin::function("list.FlattenN", &[T, I], |c| {
+        let depth = c.int(1)?;
+        let items = c.list_of(&c.value(0))?;
+        let mut all = Vec::new();
+        flatten(c, items, depth, &mut all)?;
+        c.list(all)
     }),
-    Builtin::function("list.Reverse", &[L], |context, a| {
-        let mut items = elements(context, a, 0)?;
+    Builtin::function("list.Take", &[L, I], |c| match c.size(1)? {
+        Some(count) => {
+            let items = c.items(0)?;
+            c.list(items.into_iter().take(count).collect())
+        }
+        None => c.complain("negative index"),
+    }),
+    Builtin::function("list.Drop", &[L, I], |c| match c.size(1)? {
+        Some(count) => {
+            let items = c.items(0)?;
+            c.list(items.into_iter().skip(count).collect())
+        }
+        None => c.complain("negative index"),
+    }),
+    Builtin::function("list.Slice", &[L, I, I], slice),
+    Builtin::function("list.Repeat", &[L, I], |c| {
+        let Some(times) = c.size(1)? else { return c.complain("negative count") };
+        let items = c.items(0)?;
+        let length = items.len().saturating_mul(times);
+        c.context.spend(length)?;
+        c.list(items.iter().cycle().take(length).cloned().collect())
+    }),
+    Builtin::function("list.Reverse", &[L], |c| {
+        let mut items = c.items(0)?;
         items.reverse();
-        context.new_list(items)
+        c.list(items)
     }),
-    Builtin::function("list.Range", &[Kinds::NUMBER, Kinds::NUMBER, Kinds::NUMBER], range),
-    Builtin::function("list.Min", &[L], |context, a| extreme(context, a, std::cmp::Ordering::Less, "Min")),
-    Builtin::function("list.Max", &[L], |context, a| extreme(context, a, std::cmp::Ordering::Greater, "Max")),
-    Builtin::function("list.Sum", &[L], sum),
+    Builtin::function("list.Range", &[N, N, N], numbers::range),
+    Builtin::function("list.Min", &[L], |c| numbers::extreme(c, std::cmp::Ordering::Less)),
+    Builtin::function("list.Max", &[L], |c| numbers::extreme(c, std::cmp::Ordering::Greater)),
+    Builtin::function("list.Sum", &[L], numbers::sum),
+    Builtin::function("list.Product", &[L], numbers::product),
+    Builtin::function("list.Avg", &[L], numbers::average),
+    Builtin::function("list.Sort", &[L, T], sort::sorted),
+    Builtin::function("list.SortStable", &[L, T], sort::sorted),
+    Builtin::test("list.IsSorted", &[L, T], sort::is_sorted),
+    Builtin::function("list.SortStrings", &[L], |c| {
+        let mut strings = c.strings(0)?;
+        strings.sort();
+        c.texts(strings)
+    }),
+    Builtin::test("list.IsSortedStrings", &[L], |c| Ok(Value::Bool(c.strings(0)?.is_sorted()))),
 ];
 
-fn length(context: &mut Context<'_>, arguments: &[Value]) -> Eval<i64> {
-    Ok(elements(context, arguments, 0)?.len() as i64)
+/// The length of the list, and whether more elements could still come.
+fn length(c: &mut Call<'_, '_>) -> Eval<(i64, bool)> {
+    let length = c.items(0)?.len() as i64;
+    let open = match c.value(0) {
+        Value::Vertex(vertex) => {
+            let node = c.context.known(c.context.actual(vertex));
+            node.and_then(|node| node.list).is_some_and(|(_, closed)| !closed)
+        }
+        _ => false,
+    };
+    Ok((length, open))
 }
 
-fn min_items(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let (length, limit) = (length(context, arguments)?, count(arguments, 1));
+fn min_items(c: &mut Call<'_, '_>) -> Eval {
+    let ((length, open), limit) = (length(c)?, c.int(1)?);
     if length >= limit {
         return Ok(Value::Bool(true));
     }
-    remark(context, format!("len(list) < MinItems({limit}) ({length} < {limit})"))
+    c.refuse(format!("len(list) < MinItems({limit}) ({length} < {limit})"), open)
 }
 
-fn max_items(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let (length, limit) = (length(context, arguments)?, count(arguments, 1));
+fn max_items(c: &mut Call<'_, '_>) -> Eval {
+    let ((length, _), limit) = (length(c)?, c.int(1)?);
     if length <= limit {
         return Ok(Value::Bool(true));
     }
-    remark(context, format!("len(list) > MaxItems({limit}) ({length} > {limit})"))
+    c.refuse(format!("len(list) > MaxItems({limit}) ({length} > {limit})"), false)
 }
 
-fn same(context: &mut Context<'_>, a: &Value, b: &Value) -> Eval<bool> {
-    Ok(match (a, b) {
-        (Value::Vertex(a), Value::Vertex(b)) => context.alike(*a, *b)?,
-        (Value::Number(_), Value::Number(_)) => order(a, b).is_some_and(|order| order.is_eq()),
-        _ => a == b,
+/// Whether two values are equal; an integer equals a float of the same value.
+fn same(c: &mut Call<'_, '_>, a: &Value, b: &Value) -> Eval<bool> {
+    c.context.spend(1)?;
+    Ok(match (c.settled(a)?, c.settled(b)?) {
+        (Value::Vertex(a), Value::Vertex(b)) => c.context.alike(a, b)?,
+        (a @ Value::Number(_), b @ Value::Number(_)) => order(&a, &b).is_some_and(|order| order.is_eq()),
+        (a, b) => a == b,
     })
 }
 
-fn unique(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let items = elements(context, arguments, 0)?;
+fn unique(c: &mut Call<'_, '_>) -> Eval {
+    let items = c.items(0)?;
     for (index, item) in items.iter().enumerate() {
-        for (earlier, other) in items.iter().enumerate().take(index) {
-            context.spend(1)?;
-            if same(context, item, other)? {
-                return remark(context, format!("equal value in position {earlier} and {index}"));
+        for (later, other) in items.iter().enumerate().skip(index + 1) {
+            if !same(c, item, other)? {
+                continue;
             }
+            let scalar = c.settled(item)?;
+            let words = match scalar.is_scalar() {
+                true => {
+                    let shown = crate::print::value(c.context, &scalar);
+                    format!("equal value ({shown}) at position {index} and {later}")
+                }
+                false => format!("equal values at position {index} and {later}"),
+            };
+            return c.refuse(words, false);
         }
     }
     Ok(Value::Bool(true))
 }
 
-fn contains(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let Some(wanted) = arguments.get(1) else { return Ok(Value::Bool(false)) };
-    for item in elements(context, arguments, 0)? {
-        context.spend(1)?;
-        if same(context, &item, wanted)? {
+fn contains(c: &mut Call<'_, '_>) -> Eval {
+    let wanted = c.value(1);
+    for item in c.items(0)? {
+        let (item, wanted) = (c.settled(&item)?, c.settled(&wanted)?);
+        // Unlike ==, this tells an integer from a float.
+        let kinds = c.context.kinds_of(&item) == c.context.kinds_of(&wanted);
+        if kinds && same(c, &item, &wanted)? {
             return Ok(Value::Bool(true));
         }
     }
     Ok(Value::Bool(false))
 }
 
-fn concat(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let mut all = Vec::new();
-    for part in elements(context, arguments, 0)? {
-        if context.kinds_of(&part) != L {
-            return remark(context, "list.Concat needs a list of lists");
+/// Lists within lists, so many levels of them; a negative depth means all.
+fn flatten(c: &mut Call<'_, '_>, items: Vec<Value>, depth: i64, all: &mut Vec<Value>) -> Eval<()> {
+    c.context.enter()?;
+    for item in items {
+        let settled = c.settled(&item)?;
+        if depth != 0 && c.context.kinds_of(&settled) == Kinds::LIST && c.context.is_concrete(&settled) {
+            let inner = c.list_of(&settled)?;
+            flatten(c, inner, depth - 1, all)?;
+        } else {
+            all.push(settled);
         }
-        let items = elements(context, &[part], 0)?;
-        context.spend(items.len())?;
-        all.extend(items);
     }
-    context.new_list(all)
+    c.context.leave();
+    Ok(())
 }
 
-fn extreme(context: &mut Context<'_>, arguments: &[Value], wins: std::cmp::Ordering, name: &str) -> Eval {
-    let mut best: Option<Value> = None;
-    for item in elements(context, arguments, 0)? {
-        best = match best {
-            None => Some(item),
-            Some(known) => match order(&item, &known) {
-                Some(order) => Some(if order == wins { item } else { known }),
-                None => return remark(context, format!("list.{name} needs a list of numbers")),
-            },
-        };
+fn slice(c: &mut Call<'_, '_>) -> Eval {
+    let (from, to) = (c.int(1)?, c.int(2)?);
+    let Ok(start) = usize::try_from(from) else { return c.complain("negative index") };
+    if from > to {
+        return c.complain(format!("invalid index: {from} > {to}"));
     }
-    match best {
-        Some(value @ Value::Number(_)) => Ok(value),
-        Some(_) => remark(context, format!("list.{name} needs a list of numbers")),
-        None => super::complain(context, &format!("list.{name}"), "empty list"),
+    let items = c.items(0)?;
+    match usize::try_from(to).ok().and_then(|end| items.get(start..end)) {
+        Some(part) => c.list(part.to_vec()),
+        None => c.complain("slice bounds out of range"),
     }
-}
-
-/// Numbers from a start up or down to a limit, which is not among them.
-fn range(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let [Value::Number(start), Value::Number(limit), Value::Number(step)] = arguments else {
-        return remark(context, "list.Range needs numbers");
-    };
-    if step.decimal.is_zero() {
-        return super::complain(context, "list.Range", "step must be non zero");
-    }
-    let down = step.decimal.is_negative();
-    let mut next = crate::number::Number::clone(start);
-    next.float |= step.float;
-    let mut values = Vec::new();
-    loop {
-        context.spend(1)?;
-        let order = next.decimal.compare(&limit.decimal);
-        if (down && order.is_le()) || (!down && order.is_ge()) {
-            return context.new_list(values);
-        }
-        values.push(Value::Number(next.clone().into()));
-        next.decimal = next.decimal.add(&step.decimal);
-    }
-}
-
-fn sum(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let mut total = crate::number::Number::integer(0);
-    for item in elements(context, arguments, 0)? {
-        let Value::Number(number) = item else { return remark(context, "list.Sum needs a list of numbers") };
-        total.float |= number.float;
-        total.decimal = total.decimal.add(&number.decimal);
-    }
-    Ok(Value::Number(total.into()))
 }

@@ -62,7 +62,14 @@ fn plain_value(context: &mut Context<'_>, vertex: VertexId) -> Eval {
 }
 
 /// The error of a value held against a schema.
-fn against(context: &mut Context<'_>, subject: &Conjunct, schema: &Value) -> Eval<Option<Rc<Bottom>>> {
+///
+/// `concrete` asks for every field to be one known value.
+pub(super) fn against(
+    context: &mut Context<'_>,
+    subject: &Conjunct,
+    schema: &Value,
+    concrete: bool,
+) -> Eval<Option<Rc<Bottom>>> {
     context.enter()?;
     let schema = Conjunct { env: NO_ENV, elem: Elem::Value(schema.clone()), close: Close::ROOT };
     let vertex = context.add_detached(vec![subject.clone(), schema])?;
@@ -73,6 +80,10 @@ fn against(context: &mut Context<'_>, subject: &Conjunct, schema: &Value) -> Eva
     let mut error = context.settle(vertex)?;
     if error.is_none() {
         error = context.final_errors(vertex, true)?;
+    }
+    if error.is_none() && concrete {
+        let demands = crate::instance::Demands { concrete: true, complete: true };
+        error = context.validate(vertex, demands)?;
     }
     context.here = here;
     if error.is_none() && context.strict {
@@ -97,7 +108,7 @@ pub(super) fn match_n(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
     let (mut matched, mut possible) = (0i64, 0i64);
     let mut faults = Vec::new();
     for schema in &schemas {
-        match against(context, &subject, schema)? {
+        match against(context, &subject, schema, false)? {
             None => matched += 1,
             Some(bottom) => {
                 possible += i64::from(bottom.code.is_incomplete());
@@ -149,8 +160,8 @@ fn elements_of(context: &mut Context<'_>, list: VertexId) -> Eval<Vec<Value>> {
 pub(super) fn match_if(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
     let [subject, condition, then, otherwise] = arguments else { return Ok(Value::Bool(false)) };
     let subject = data_of(context, subject)?;
-    let chosen = if against(context, &subject, condition)?.is_none() { then } else { otherwise };
-    match against(context, &subject, chosen)? {
+    let chosen = if against(context, &subject, condition, false)?.is_none() { then } else { otherwise };
+    match against(context, &subject, chosen, false)? {
         None => Ok(Value::Bool(true)),
         Some(bottom) => Err(crate::fault::Stop::Bottom(bottom)),
     }
@@ -162,7 +173,7 @@ pub(super) fn list_match_n(context: &mut Context<'_>, arguments: &[Value]) -> Ev
     let mut matched = 0;
     for element in elements(context, arguments, 0)? {
         let subject = data_of(context, &element)?;
-        if against(context, &subject, schema)?.is_none() {
+        if against(context, &subject, schema, false)?.is_none() {
             matched += 1;
         }
     }

@@ -1,8 +1,7 @@
 //! Package strings.
 
-use super::core::elements;
-use super::{Builtin, count, remark, text};
-use crate::context::Context;
+use super::Builtin;
+use super::call::Call;
 use crate::fault::Eval;
 use crate::kind::Kinds;
 use crate::value::Value;
@@ -10,60 +9,117 @@ use crate::value::Value;
 const S: Kinds = Kinds::STRING;
 const I: Kinds = Kinds::INT;
 const L: Kinds = Kinds::LIST;
+const OCTETS: Kinds = Kinds::STRING_OR_BYTES;
 
 pub(super) static BUILTINS: &[Builtin] = &[
-    Builtin::test("strings.HasPrefix", &[S, S], |_, a| Ok(Value::Bool(text(a, 0).starts_with(&*text(a, 1))))),
-    Builtin::test("strings.HasSuffix", &[S, S], |_, a| Ok(Value::Bool(text(a, 0).ends_with(&*text(a, 1))))),
-    Builtin::test("strings.Contains", &[S, S], |_, a| Ok(Value::Bool(text(a, 0).contains(&*text(a, 1))))),
-    Builtin::test("strings.ContainsAny", &[S, S], |_, a| {
-        let any = text(a, 1);
-        Ok(Value::Bool(text(a, 0).contains(|c| any.contains(c))))
+    Builtin::test("strings.HasPrefix", &[S, S], |c| Ok(Value::Bool(c.text(0).starts_with(&*c.text(1))))),
+    Builtin::test("strings.HasSuffix", &[S, S], |c| Ok(Value::Bool(c.text(0).ends_with(&*c.text(1))))),
+    Builtin::test("strings.Contains", &[S, S], |c| Ok(Value::Bool(c.text(0).contains(&*c.text(1))))),
+    Builtin::test("strings.ContainsAny", &[S, S], |c| {
+        let any = c.text(1);
+        Ok(Value::Bool(c.text(0).contains(|letter| any.contains(letter))))
     }),
-    Builtin::test("strings.MinRunes", &[S, I], |_, a| Ok(Value::Bool(runes(&text(a, 0)) >= count(a, 1)))),
-    Builtin::test("strings.MaxRunes", &[S, I], |_, a| Ok(Value::Bool(runes(&text(a, 0)) <= count(a, 1)))),
-    Builtin::function("strings.ToLower", &[S], |_, a| Ok(Value::text(&text(a, 0).to_lowercase()))),
-    Builtin::function("strings.ToUpper", &[S], |_, a| Ok(Value::text(&text(a, 0).to_uppercase()))),
-    Builtin::function("strings.TrimSpace", &[S], |_, a| Ok(Value::text(text(a, 0).trim()))),
-    Builtin::function("strings.TrimPrefix", &[S, S], |_, a| {
-        let whole = text(a, 0);
-        Ok(Value::text(whole.strip_prefix(&*text(a, 1)).unwrap_or(&whole)))
+    Builtin::test("strings.MinRunes", &[S, I], |c| Ok(Value::Bool(runes(&c.text(0)) >= c.int(1)?))),
+    Builtin::test("strings.MaxRunes", &[S, I], |c| Ok(Value::Bool(runes(&c.text(0)) <= c.int(1)?))),
+    Builtin::function("strings.ByteAt", &[OCTETS, I], |c| {
+        let at = c.size(1)?;
+        match at.and_then(|at| c.bytes(0).get(at).copied()) {
+            Some(byte) => Ok(Value::int(byte)),
+            None => c.complain("index out of range"),
+        }
     }),
-    Builtin::function("strings.TrimSuffix", &[S, S], |_, a| {
-        let whole = text(a, 0);
-        Ok(Value::text(whole.strip_suffix(&*text(a, 1)).unwrap_or(&whole)))
+    Builtin::function("strings.ByteSlice", &[OCTETS, I, I], |c| {
+        let range = c.size(1)?.zip(c.size(2)?);
+        match range.and_then(|(start, end)| c.bytes(0).get(start..end).map(<[u8]>::to_vec)) {
+            Some(bytes) => c.octets(bytes),
+            None => c.complain("index out of range"),
+        }
     }),
-    Builtin::function("strings.Trim", &[S, S], |_, a| {
-        let set = text(a, 1);
-        Ok(Value::text(text(a, 0).trim_matches(|c| set.contains(c))))
+    Builtin::function("strings.SliceRunes", &[S, I, I], |c| {
+        let letters: Vec<char> = c.text(0).chars().collect();
+        match c.size(1)?.zip(c.size(2)?).and_then(|(start, end)| letters.get(start..end)) {
+            Some(part) => c.answer(&part.iter().collect::<String>()),
+            None => c.complain("index out of range"),
+        }
     }),
-    Builtin::function("strings.TrimLeft", &[S, S], |_, a| {
-        let set = text(a, 1);
-        Ok(Value::text(text(a, 0).trim_start_matches(|c| set.contains(c))))
+    Builtin::function("strings.Runes", &[S], |c| {
+        let runes = c.text(0).chars().map(|letter| Value::int(u32::from(letter))).collect();
+        c.list(runes)
     }),
-    Builtin::function("strings.TrimRight", &[S, S], |_, a| {
-        let set = text(a, 1);
-        Ok(Value::text(text(a, 0).trim_end_matches(|c| set.contains(c))))
+    Builtin::function("strings.Compare", &[S, S], |c| Ok(Value::int(c.text(0).cmp(&c.text(1)) as i8))),
+    Builtin::function("strings.ToLower", &[S], |c| {
+        let lower: String = c.text(0).chars().map(lower).collect();
+        c.answer(&lower)
     }),
-    Builtin::function("strings.Split", &[S, S], |context, a| split(context, &text(a, 0), &text(a, 1), -1)),
-    Builtin::function("strings.SplitN", &[S, S, I], |context, a| {
-        split(context, &text(a, 0), &text(a, 1), count(a, 2))
+    Builtin::function("strings.ToUpper", &[S], |c| {
+        let upper: String = c.text(0).chars().map(upper).collect();
+        c.answer(&upper)
     }),
-    Builtin::function("strings.Fields", &[S], |context, a| {
-        let whole = text(a, 0);
-        context.new_list(whole.split_whitespace().map(Value::text).collect())
+    Builtin::function("strings.ToTitle", &[S], |c| {
+        let titled = first_letters(&c.text(0), title);
+        c.answer(&titled)
+    }),
+    Builtin::function("strings.ToCamel", &[S], |c| {
+        let camel = first_letters(&c.text(0), lower);
+        c.answer(&camel)
+    }),
+    Builtin::function("strings.TrimSpace", &[S], |c| Ok(Value::text(c.text(0).trim()))),
+    Builtin::function("strings.TrimPrefix", &[S, S], |c| {
+        let whole = c.text(0);
+        Ok(Value::text(whole.strip_prefix(&*c.text(1)).unwrap_or(&whole)))
+    }),
+    Builtin::function("strings.TrimSuffix", &[S, S], |c| {
+        let whole = c.text(0);
+        Ok(Value::text(whole.strip_suffix(&*c.text(1)).unwrap_or(&whole)))
+    }),
+    Builtin::function("strings.Trim", &[S, S], |c| {
+        let set = c.text(1);
+        Ok(Value::text(c.text(0).trim_matches(|letter| set.contains(letter))))
+    }),
+    Builtin::function("strings.TrimLeft", &[S, S], |c| {
+        let set = c.text(1);
+        Ok(Value::text(c.text(0).trim_start_matches(|letter| set.contains(letter))))
+    }),
+    Builtin::function("strings.TrimRight", &[S, S], |c| {
+        let set = c.text(1);
+        Ok(Value::text(c.text(0).trim_end_matches(|letter| set.contains(letter))))
+    }),
+    Builtin::function("strings.Split", &[S, S], |c| split(c, -1, false)),
+    Builtin::function("strings.SplitN", &[S, S, I], |c| {
+        let limit = c.int(2)?;
+        split(c, limit, false)
+    }),
+    Builtin::function("strings.SplitAfter", &[S, S], |c| split(c, -1, true)),
+    Builtin::function("strings.SplitAfterN", &[S, S, I], |c| {
+        let limit = c.int(2)?;
+        split(c, limit, true)
+    }),
+    Builtin::function("strings.Fields", &[S], |c| {
+        let whole = c.text(0);
+        c.texts(whole.split_whitespace())
     }),
     Builtin::function("strings.Join", &[L, S], join),
-    Builtin::function("strings.Index", &[S, S], |_, a| Ok(position(text(a, 0).find(&*text(a, 1))))),
-    Builtin::function("strings.LastIndex", &[S, S], |_, a| Ok(position(text(a, 0).rfind(&*text(a, 1))))),
-    Builtin::function("strings.Count", &[S, S], |_, a| {
-        let (whole, part) = (text(a, 0), text(a, 1));
+    Builtin::function("strings.Index", &[S, S], |c| Ok(position(c.text(0).find(&*c.text(1))))),
+    Builtin::function("strings.LastIndex", &[S, S], |c| Ok(position(c.text(0).rfind(&*c.text(1))))),
+    Builtin::function("strings.IndexAny", &[S, S], |c| {
+        let any = c.text(1);
+        Ok(position(c.text(0).find(|letter| any.contains(letter))))
+    }),
+    Builtin::function("strings.LastIndexAny", &[S, S], |c| {
+        let any = c.text(1);
+        Ok(position(c.text(0).rfind(|letter| any.contains(letter))))
+    }),
+    Builtin::function("strings.Count", &[S, S], |c| {
+        let (whole, part) = (c.text(0), c.text(1));
         Ok(Value::int(if part.is_empty() { runes(&whole) + 1 } else { whole.matches(&*part).count() as i64 }))
     }),
     Builtin::function("strings.Replace", &[S, S, S, I], replace),
-    Builtin::function("strings.Repeat", &[S, I], repeat),
-    Builtin::function("strings.Runes", &[S], |context, a| {
-        let whole = text(a, 0);
-        context.new_list(whole.chars().map(|c| Value::int(u32::from(c))).collect())
+    Builtin::function("strings.Repeat", &[S, I], |c| {
+        let (whole, Some(times)) = (c.text(0), c.size(1)?) else {
+            return c.complain("strings: negative Repeat count");
+        };
+        c.context.text_budget(whole.len().saturating_mul(times))?;
+        Ok(Value::text(&whole.repeat(times)))
     }),
 ];
 
@@ -75,71 +131,81 @@ fn position(found: Option<usize>) -> Value {
     found.map_or_else(|| Value::int(-1), Value::int)
 }
 
-fn split(context: &mut Context<'_>, whole: &str, separator: &str, limit: i64) -> Eval {
-    context.text_budget(whole.len())?;
-    let limit = if limit < 0 { usize::MAX } else { limit as usize };
-    if limit == 0 {
-        return context.new_list(Vec::new());
-    }
-    let parts: Vec<Value> = if separator.is_empty() {
-        let mut rest = whole;
-        let mut parts = Vec::new();
-        while let Some(c) = rest.chars().next() {
-            let (head, tail) =
-                if parts.len() + 1 == limit { (rest, "") } else { rest.split_at(c.len_utf8()) };
-            parts.push(Value::text(head));
-            rest = tail;
-        }
-        parts
-    } else {
-        whole.splitn(limit, separator).map(Value::text).collect()
-    };
-    context.new_list(parts)
+/// The one lower-case letter of a letter, as Go maps runes one by one.
+fn lower(letter: char) -> char {
+    letter.to_lowercase().next().unwrap_or(letter)
 }
 
-fn join(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let mut parts = Vec::new();
-    let mut bytes = 0;
-    for (index, element) in elements(context, arguments, 0)?.into_iter().enumerate() {
-        match element {
-            Value::Text(part) => {
-                bytes += part.len();
-                parts.push(part.to_string());
-            }
-            other => {
-                let shown = crate::print::value(context, &other);
-                let kinds = context.kinds_of(&other);
-                let words = format!(
-                    "invalid list element {index} in argument 0 to call: cannot use value {shown} ({kinds}) as string"
-                );
-                let code = if context.is_concrete(&other) {
-                    crate::error::Code::Eval
-                } else {
-                    crate::error::Code::Incomplete
-                };
-                return context.stop(code, crate::error::Reason::Remark { words });
-            }
-        }
+/// The one upper-case letter of a letter; those that would need several stay as they are.
+fn upper(letter: char) -> char {
+    let mut upper = letter.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(one), None) => one,
+        _ => letter,
     }
-    let separator = text(arguments, 1);
-    context.text_budget(bytes + separator.len().saturating_mul(parts.len()))?;
+}
+
+/// The title-case letter: the middle of the three forms of Latin digraphs; Georgian has none.
+fn title(letter: char) -> char {
+    match letter {
+        '\u{1c4}'..='\u{1c6}' => '\u{1c5}',
+        '\u{1c7}'..='\u{1c9}' => '\u{1c8}',
+        '\u{1ca}'..='\u{1cc}' => '\u{1cb}',
+        '\u{1f1}'..='\u{1f3}' => '\u{1f2}',
+        '\u{10d0}'..='\u{10ff}' => letter,
+        _ => upper(letter),
+    }
+}
+
+/// A text with the first letter of every word mapped.
+fn first_letters(text: &str, map: fn(char) -> char) -> String {
+    let mut before = ' ';
+    let letters = text.chars().map(|letter| {
+        let mapped = if before.is_whitespace() { map(letter) } else { letter };
+        before = letter;
+        mapped
+    });
+    letters.collect()
+}
+
+/// Parts between separators, or with them; a negative limit is none.
+fn split(c: &mut Call<'_, '_>, limit: i64, after: bool) -> Eval {
+    let (whole, separator) = (c.text(0), c.text(1));
+    let limit = if limit < 0 { usize::MAX } else { limit as usize };
+    let mut parts: Vec<&str> = Vec::new();
+    let mut rest = &*whole;
+    if limit == 0 || (separator.is_empty() && rest.is_empty()) {
+        return c.list(Vec::new());
+    }
+    loop {
+        let found = match separator.is_empty() {
+            true => rest.chars().next().map(char::len_utf8).filter(|length| *length < rest.len()),
+            false => rest.find(&*separator),
+        };
+        let Some(at) = found.filter(|_| parts.len() + 1 < limit) else {
+            parts.push(rest);
+            return c.texts(parts);
+        };
+        c.context.spend(1)?;
+        let end = at + separator.len();
+        parts.push(rest.get(..if after { end } else { at }).unwrap_or_default());
+        rest = rest.get(end..).unwrap_or_default();
+    }
+}
+
+fn join(c: &mut Call<'_, '_>) -> Eval {
+    let parts = c.strings(0)?;
+    let separator = c.text(1);
+    let bytes: usize = parts.iter().map(|part| part.len() + separator.len()).sum();
+    c.context.text_budget(bytes)?;
     Ok(Value::text(&parts.join(&*separator)))
 }
 
-fn replace(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let (whole, old, new) = (text(arguments, 0), text(arguments, 1), text(arguments, 2));
-    let limit = count(arguments, 3);
+fn replace(c: &mut Call<'_, '_>) -> Eval {
+    let (whole, old, new) = (c.text(0), c.text(1), c.text(2));
+    let limit = c.int(3)?;
     let limit = if limit < 0 { usize::MAX } else { limit as usize };
     let times = if old.is_empty() { whole.len() + 1 } else { whole.len() / old.len() };
-    context.text_budget(whole.len().saturating_add(times.min(limit).saturating_mul(new.len())))?;
+    c.context.text_budget(whole.len().saturating_add(times.min(limit).saturating_mul(new.len())))?;
     Ok(Value::text(&whole.replacen(&*old, &new, limit)))
-}
-
-fn repeat(context: &mut Context<'_>, arguments: &[Value]) -> Eval {
-    let (whole, times) = (text(arguments, 0), count(arguments, 1));
-    let Ok(times) = usize::try_from(times) else {
-        return remark(context, "error in call to strings.Repeat: negative count");
-    };
-    context.text_budget(whole.len().saturating_mul(times))?;
-    Ok(Value::text(&whole.repeat(times)))
 }

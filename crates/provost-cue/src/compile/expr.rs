@@ -158,6 +158,9 @@ impl Compiler {
         {
             return match package.member(member) {
                 Some(value) => Ok(self.add(Expr::Value(value), span)),
+                None if package.source(member).is_some() => {
+                    self.declared(package.source(member).unwrap_or_default(), member, span)
+                }
                 None if package.knows(member) => self.unsupported(span, format!("{}.{member}", package.path)),
                 None => {
                     let label = self.labels.identifier(member);

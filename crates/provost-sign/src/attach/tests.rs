@@ -17,7 +17,7 @@ fn the_configuration_is_cosigns_to_the_byte() {
     // chains.md A4: one layer with this digest makes these 233 bytes.
     let digest: Digest =
         "sha256:9943eff01d25b1e9257983d774cd754060304d08a3280bb4d6a4042c4e60bbe4".parse().unwrap();
-    let bytes = configuration(&[Descriptor::new("x", 239, digest)]);
+    let bytes = configuration(&[Descriptor::new("x", 239, digest)], ZERO_TIME);
     assert_eq!(bytes.len(), 233);
     let expected = "sha256:66e1cd78b33b255b4401b83f88cce5e8d0b31e493e9f9fefb66c2f01d04a8964";
     assert_eq!(Digest::sha256_of(&bytes).to_string(), expected);
@@ -29,7 +29,7 @@ fn run(test: impl Future<Output = ()>) {
 
 async fn texts(store: &testkit::MemoryStore, repository: &Repository) -> Vec<String> {
     let mut found = Vec::new();
-    for layer in existing(store, repository, "t").await.unwrap() {
+    for layer in existing(store, repository, "t").await.unwrap().layers {
         let bytes = store.blob(repository, &layer.digest, 1000).await.unwrap();
         found.push(String::from_utf8(bytes.to_vec()).unwrap());
     }
@@ -81,5 +81,38 @@ fn what_is_no_manifest_is_not_overwritten() {
         store.put_manifest(&repository, &Selector::Tag("t".to_owned()), &index).await.unwrap();
         let result = attach(&store, &repository, "t", &layer("a", "m", "s"), Dedup::Never).await;
         assert!(matches!(result, Err(AttachError::Foreign { .. })), "{result:?}");
+    });
+}
+
+#[test]
+fn a_replaced_layer_is_left_out_and_the_new_one_stands_first() {
+    run(async {
+        let store = testkit::MemoryStore::new();
+        let repository: Repository = "reg.example/app".parse().unwrap();
+        for text in ["a", "b", "c"] {
+            attach(&store, &repository, "t", &layer(text, "m", ""), Dedup::Never).await.unwrap();
+        }
+        let options = AttachOptions { replaced: vec![Digest::sha256_of(b"b")], ..AttachOptions::default() };
+        attach_as(&store, &repository, "t", &layer("d", "m", ""), Dedup::Never, &options).await.unwrap();
+        assert_eq!(texts(&store, &repository).await, ["d", "a", "c"]);
+    });
+}
+
+#[test]
+fn dockers_media_types_are_kept_once_a_tag_has_them() {
+    run(async {
+        let store = testkit::MemoryStore::new();
+        let repository: Repository = "reg.example/app".parse().unwrap();
+        let options = AttachOptions {
+            docker_media_types: true,
+            created: Some("2026-01-01T00:00:00Z".to_owned()),
+            ..AttachOptions::default()
+        };
+        attach_as(&store, &repository, "t", &layer("a", "m", ""), Dedup::Never, &options).await.unwrap();
+        attach(&store, &repository, "t", &layer("b", "m", ""), Dedup::Never).await.unwrap();
+        let manifest = store.manifest(&repository, &Selector::Tag("t".to_owned())).await.unwrap();
+        assert_eq!(manifest.media_type, media_type::DOCKER_MANIFEST);
+        let view: ImageManifest = serde_json::from_slice(&manifest.bytes).unwrap();
+        assert_eq!(view.config.media_type, media_type::DOCKER_CONFIG);
     });
 }

@@ -42,10 +42,7 @@ fn what_is_unknown_is_named() {
         r#"{{"mediaType":"{SIGNING_CONFIG_V02}","tsaUrls":[{}]}}"#,
         vec!["{}"; MAX_SERVICES + 1].join(",")
     );
-    assert_eq!(
-        SigningConfig::parse(many.as_bytes()),
-        Err(SigningConfigError::TooMany("tsaUrls".to_owned()))
-    );
+    assert_eq!(SigningConfig::parse(many.as_bytes()), Err(SigningConfigError::TooMany("tsaUrls".to_owned())));
 }
 
 #[test]

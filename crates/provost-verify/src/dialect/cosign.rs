@@ -200,6 +200,10 @@ pub fn rego(outcome: &RegoOutcome) -> Option<String> {
         RegoOutcome::Allowed => None,
         RegoOutcome::Value(value) => Some(format!("expression value, {value}, is not true")),
         RegoOutcome::Undefined => Some(format!("result is undefined for query '{QUERY}'")),
+        RegoOutcome::Conflict { file, line, function } => {
+            let what = if *function { "functions" } else { "complete rules" };
+            Some(format!("{file}:{line}: eval_conflict_error: {what} must not produce multiple outputs"))
+        }
         RegoOutcome::Failed(why) => Some(why.clone()),
     }
 }

@@ -32,6 +32,15 @@ pub enum RegoOutcome {
     Value(String),
     /// It is undefined: another package, or no rule fired and there is no default.
     Undefined,
+    /// Complete rules, or the clauses of a function, give several values.
+    Conflict {
+        /// The file.
+        file: String,
+        /// The line of the rule that gives another value, from 1.
+        line: usize,
+        /// Whether it is a function.
+        function: bool,
+    },
     /// Evaluation failed, in regorus's words.
     Failed(String),
 }
@@ -101,7 +110,7 @@ impl RegoPolicy {
         engine.set_input(input);
         let results = match engine.eval_query(QUERY.to_owned(), false) {
             Ok(results) => results,
-            Err(error) => return RegoOutcome::Failed(error.to_string()),
+            Err(error) => return failed(&error.to_string()),
         };
         let [result] = results.result.as_slice() else { return RegoOutcome::Undefined };
         let [expression] = result.expressions.as_slice() else { return RegoOutcome::Undefined };
@@ -110,6 +119,24 @@ impl RegoPolicy {
             Value::Undefined => RegoOutcome::Undefined,
             other => RegoOutcome::Value(go_shown(other)),
         }
+    }
+}
+
+/// What regorus says of an evaluation that failed: `--> FILE:LINE:COLUMN`, the source, `error: …`.
+fn failed(words: &str) -> RegoOutcome {
+    let place = || {
+        let (_, place) = words.split_once("--> ")?;
+        let mut parts = place.lines().next()?.rsplitn(3, ':');
+        let (_, line, file) = (parts.next()?, parts.next()?, parts.next()?);
+        Some((file.to_owned(), line.parse().ok()?))
+    };
+    let error = words.rsplit_once("error: ").map_or(words, |(_, error)| error);
+    let function = error.starts_with("functions must not produce");
+    let conflict = error.starts_with("rule conflicts with rule")
+        || error.starts_with("complete rules should not produce multiple outputs");
+    match place() {
+        Some((file, line)) if conflict || function => RegoOutcome::Conflict { file, line, function },
+        _ => RegoOutcome::Failed(words.to_owned()),
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod memory;
+mod sigstore;
 
 use std::collections::BTreeMap;
 

@@ -9,7 +9,9 @@ use provost_keys::{HashChoice, PrivateKey};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector, media_type};
 use provost_registry::{Manifest, Store, StoreError};
 use provost_verify::find::{ENVELOPE_LAYER, FETCHES_AT_ONCE, MAX_LAYERS, MAX_SIGNATURE_BYTES};
-use provost_verify::{FindRequest, Formats, TrustedKey, Unchecked, find_signatures, verify_attestations};
+use provost_verify::{
+    FindRequest, Formats, Trust, TrustedKey, Unchecked, find_signatures, verify_attestations,
+};
 use testkit::MemoryStore;
 
 use crate::run;
@@ -111,8 +113,8 @@ impl Store for Flooded {
     }
 }
 
-fn trusted() -> TrustedKey {
-    TrustedKey { key: PrivateKey::generate().unwrap().public_key(), hash: HashChoice::Usual }
+fn trusted() -> Trust {
+    TrustedKey { key: PrivateKey::generate().unwrap().public_key(), hash: HashChoice::Usual }.into()
 }
 
 #[test]

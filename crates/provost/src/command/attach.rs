@@ -2,6 +2,8 @@
 //!
 //! Follows cosign 3.1 (cosign.md §2.1, §3.6). Nothing is verified here: whoever reads it verifies it.
 
+mod sbom;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -39,6 +41,7 @@ pub(crate) struct Args {
 enum Verb {
     Signature(Box<SignatureArgs>),
     Attestation(Box<AttestationArgs>),
+    Sbom(Box<sbom::SbomArgs>),
 }
 
 /// Attach a signature to an image.
@@ -75,6 +78,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     match args.verb {
         Verb::Signature(args) => signature(*args, face).await,
         Verb::Attestation(args) => attestation(*args, face).await,
+        Verb::Sbom(args) => sbom::run(*args, face).await,
     }
 }
 

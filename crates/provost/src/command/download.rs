@@ -3,6 +3,7 @@
 //! Follows cosign 3.1 (cosign.md §3.6), except that both storage formats are shown wherever either lies.
 
 pub(super) mod line;
+mod sbom;
 
 use provost_oci::{Digest, Reference, Selector};
 use provost_registry::Store;
@@ -10,6 +11,7 @@ use provost_statement::predicate_type;
 use provost_verify::dialect::{cosign, go_text};
 use provost_verify::{FindRequest, Formats, Source, Unchecked, each_attestation, find_signatures};
 
+use super::platform;
 use super::verify_attestation::{attachment_limit, attestation_repository};
 use crate::face::Face;
 use crate::failure::Failure;
@@ -26,6 +28,7 @@ pub(crate) struct Args {
 enum Verb {
     Signature(Box<SignatureArgs>),
     Attestation(Box<AttestationArgs>),
+    Sbom(Box<sbom::SbomArgs>),
 }
 
 /// Print the signatures of an image, one JSON a line.
@@ -44,6 +47,10 @@ struct AttestationArgs {
     /// Only attestations of this predicate type: a word such as slsaprovenance, or a URI.
     #[arg(long, env = "COSIGN_PREDICATE_TYPE", value_name = "TYPE")]
     predicate_type: Option<String>,
+    /// Attestations of the member for this platform by the tag scheme, beside the bundles of the whole:
+    /// os/architecture[/variant].
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
     #[command(flatten)]
     registry: RegistryFlags,
     /// The image.
@@ -56,6 +63,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     match args.verb {
         Verb::Signature(args) => signature(*args, face).await,
         Verb::Attestation(args) => attestation(*args, face).await,
+        Verb::Sbom(args) => sbom::run(*args, face).await,
     }
 }
 
@@ -95,12 +103,29 @@ async fn attestation(args: AttestationArgs, face: &Face) -> Result<(), Failure> 
     let wanted = args.predicate_type.as_deref().filter(|word| !word.is_empty()).map(predicate_type::uri_of);
     let store = args.registry.remote(face)?;
     let digest = resolved(&store, &image).await?;
+    if let Some(word) = args.predicate_type.as_deref().filter(|word| !word.is_empty())
+        && wanted == Some(word)
+        && !is_uri(word)
+    {
+        return Err(Failure::new(format!("invalid predicate type: {word}")));
+    }
     let repository = attestation_repository(image.repository(), face)?;
     let layer_limit = attachment_limit(face)?;
     let mut shown = 0_usize;
     let mut broken = None;
-    for formats in [Formats::Referrers, Formats::TagScheme] {
-        let request = FindRequest { repository: &repository, image: &digest, formats, layer_limit };
+    // A platform's bundles are shown after those of the whole, and its attestations by the tag scheme instead of them.
+    let places = match args.platform {
+        None => [Some(Formats::Referrers), None, Some(Formats::TagScheme)],
+        Some(_) => [Some(Formats::Referrers), Some(Formats::Referrers), Some(Formats::TagScheme)],
+    };
+    let mut at = digest.clone();
+    for (turn, formats) in places.into_iter().enumerate() {
+        if let (1, Some(wanted)) = (turn, &args.platform) {
+            let whole = store.manifest(image.repository(), &Selector::Digest(digest.clone())).await;
+            at = platform::pick(&whole.map_err(|error| Failure::new(go_text::store(&error)))?, wanted)?;
+        }
+        let Some(formats) = formats else { continue };
+        let request = FindRequest { repository: &repository, image: &at, formats, layer_limit };
         let seen = each_attestation(&store, &request, |candidate| {
             let line = match &candidate.source {
                 Source::Bundle(_) => Ok(line::bundle(&candidate.bytes)),
@@ -129,6 +154,15 @@ async fn attestation(args: AttestationArgs, face: &Face) -> Result<(), Failure> 
         }
         (None, _) => Ok(()),
     }
+}
+
+/// Whether a text is a URI as Go's `url.ParseRequestURI` has it: a path, or something behind a scheme.
+fn is_uri(text: &str) -> bool {
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    };
+    text.starts_with('/') || text.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))
 }
 
 fn failed(why: &Unchecked) -> Failure {

@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// A file of users and bcrypt hashes (htpasswd -B); every request then needs one of them.
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
+    /// The most bytes that blobs, manifests and uploads may take on disk together; without it, what the disk holds.
+    #[arg(long, value_name = "BYTES")]
+    max_disk: Option<u64>,
     /// A host name by which clients may name this registry besides localhost; repeatable.
     #[arg(long = "host", value_name = "HOST[:PORT]")]
     hosts: Vec<String>,
@@ -46,6 +49,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     config.tls_key = args.tls_key;
     config.htpasswd = args.htpasswd;
     config.hosts = args.hosts;
+    config.limits.disk_bytes = args.max_disk;
     config.remarks = Arc::new(|remark| Face::of_process().say(remark));
     // Caught from here on, so that whoever reads the line below may end us at once.
     let mut interrupt = signal(SignalKind::interrupt())?;

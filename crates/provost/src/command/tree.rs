@@ -3,8 +3,9 @@
 use provost_oci::{Digest, ImageManifest, Reference, Repository, Selector};
 use provost_registry::{Store, StoreError};
 use provost_verify::dialect::go_text;
-use provost_verify::find::{MAX_LAYERS, scheme_tag};
+use provost_verify::find::MAX_LAYERS;
 
+use super::entity::{entity, referrers_mode};
 use super::verify_attestation::attestation_repository;
 use crate::face::Face;
 use crate::failure::Failure;
@@ -18,6 +19,12 @@ const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
 pub(crate) struct Args {
     #[command(flatten)]
     registry: RegistryFlags,
+    /// Show referrers too; cosign's name for it.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
+    experimental_oci11: bool,
+    /// How things are found from the image: legacy (tags), or oci-1-1 (referrers, with COSIGN_EXPERIMENTAL=1).
+    #[arg(long, value_name = "MODE")]
+    registry_referrers_mode: Option<String>,
     /// The image.
     #[arg(value_name = "IMAGE")]
     images: Vec<String>,
@@ -34,22 +41,28 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let [text] = args.images.as_slice() else {
         return Err(Failure::new(format!("accepts 1 arg(s), received {}", args.images.len())));
     };
+    let with_referrers =
+        referrers_mode(args.registry_referrers_mode.as_deref(), face)? || args.experimental_oci11;
     let image: Reference = text.parse()?;
-    let store = args.registry.remote(face)?;
+    let store = args.registry.remote_by_prefix(face)?;
     let failed = |error: StoreError| Failure::new(go_text::store(&error));
-    let digest = store.resolve(image.repository(), &image.selector()).await.map_err(failed)?.digest;
+    face.out(format!("📦 Supply Chain Security Related artifacts for an image: {text}"));
+    let digest = entity(&store, &image).await?.digest;
     let repository = attestation_repository(image.repository(), face)?;
     let mut branches = Vec::new();
     for (icon, what, suffix) in
         [("🔐", "Signatures", "sig"), ("💾", "Attestations", "att"), ("📦", "SBOMs", "sbom")]
     {
-        let tag = scheme_tag(&digest, suffix);
+        let tag = args.registry.tag(&digest, suffix);
         if let Some(manifest) = manifest(&store, &repository, &Selector::Tag(tag.clone())).await? {
             let heading = format!("{icon} {what} for an image tag: {repository}:{tag}");
             branches.push(branch(heading, &manifest));
         }
     }
-    let referrers = store.referrers(&repository, &digest).await.map_err(failed)?;
+    let referrers = match with_referrers {
+        true => store.referrers(&repository, &digest).await.map_err(failed)?,
+        false => Vec::new(),
+    };
     if referrers.len() > MAX_LAYERS {
         return Err(Failure::new(format!(
             "{text} has {} referrers, at most {MAX_LAYERS} are shown",
@@ -65,7 +78,6 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         let kind = kind.map_or(manifest.config.media_type.as_str(), String::as_str);
         branches.push(branch(format!("🔗 {kind} artifacts via OCI referrer: {at}"), &manifest));
     }
-    face.out(format!("📦 Supply Chain Security Related artifacts for an image: {text}"));
     branches.retain(|branch| !branch.leaves.is_empty());
     if branches.is_empty() {
         face.out_raw(format!(

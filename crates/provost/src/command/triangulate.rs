@@ -3,17 +3,14 @@
 use provost_oci::{Reference, Selector};
 use provost_registry::Store;
 use provost_verify::dialect::go_text;
-use provost_verify::find::scheme_tag;
 
 use super::verify_attestation::attestation_repository;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
 
-/// What cosign says of the command; scripts that compare standard error know it.
-const DEPRECATED: &str = "Command \"triangulate\" is deprecated, triangulate will be removed in v4.0.0 (see https://github.com/sigstore/cosign/issues/4696). Instead, please use `oras discover` or `cosign tree` to show referring artifacts";
 /// What cosign says of SBOM attachments.
-const SBOM_DEPRECATED: &str = "WARNING: SBOM attachments are deprecated and support will be removed in a Cosign release soon after 2024-02-22 (see https://github.com/sigstore/cosign/issues/2755). Instead, please use SBOM attestations.";
+pub(super) const SBOM_DEPRECATED: &str = "WARNING: SBOM attachments are deprecated and support will be removed in a Cosign release soon after 2024-02-22 (see https://github.com/sigstore/cosign/issues/2755). Instead, please use SBOM attestations.";
 
 /// Print where the signatures, attestations or SBOMs of an image lie by the tag scheme.
 #[derive(clap::Args, Debug)]
@@ -30,7 +27,6 @@ pub(crate) struct Args {
 
 /// Resolves the image and prints the tag.
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
-    face.say(DEPRECATED);
     let [text] = args.images.as_slice() else {
         return Err(Failure::new(format!("accepts 1 arg(s), received {}", args.images.len())));
     };
@@ -48,7 +44,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let digest = match image.selector() {
         Selector::Digest(digest) => digest,
         tag @ Selector::Tag(_) => {
-            let store = args.registry.remote(face)?;
+            let store = args.registry.remote_by_prefix(face)?;
             let manifest = store.manifest(image.repository(), &tag).await;
             manifest.map_err(|error| Failure::new(go_text::store(&error)))?.digest
         }
@@ -58,6 +54,6 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         return Ok(());
     }
     let repository = attestation_repository(image.repository(), face)?;
-    face.out(repository.tag(&scheme_tag(&digest, suffix)).to_string());
+    face.out(repository.tag(&args.registry.tag(&digest, suffix)).to_string());
     Ok(())
 }

@@ -33,10 +33,10 @@ pub(crate) struct VerifierFlags {
     /// The signature was made on private infrastructure, without a transparency log.
     #[arg(long, env = "COSIGN_PRIVATE_INFRASTRUCTURE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     private_infrastructure: bool,
-    /// Ask no transparency log: only what is stored beside the signature counts.
+    /// Accepted for old scripts: no log is asked, only what is stored beside the signature counts.
     #[arg(long, env = "COSIGN_OFFLINE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     offline: bool,
-    /// The transparency log that is asked for entries that are not stored beside the signature.
+    /// Accepted for old scripts: no log is asked, only what is stored beside the signature counts.
     #[arg(long, env = "COSIGN_REKOR_URL", default_value = "https://rekor.sigstore.dev", value_name = "URL")]
     rekor_url: String,
     /// Accepted for old scripts: both formats are looked up together, whatever it says.
@@ -146,12 +146,6 @@ impl VerifierFlags {
     /// Whether a trusted root is named.
     pub(crate) fn names_trusted_root(&self) -> bool {
         given(&self.material.trusted_root).is_some()
-    }
-
-    /// The log to ask for entries that are not stored, where one may be asked.
-    pub(crate) fn log_to_ask(&self) -> Option<&str> {
-        let asked = !self.offline && !self.ignores_log() && !self.rekor_url.is_empty();
-        asked.then_some(self.rekor_url.as_str())
     }
 
     /// Whether the flags go together, in cosign's order; nothing is read yet.

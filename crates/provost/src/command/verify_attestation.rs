@@ -2,6 +2,7 @@
 //!
 //! Follows cosign 3.1 in words, order and exit codes (cosign.md §3.1, §4.6).
 
+mod explain;
 mod judge;
 
 use provost_oci::{Reference, Repository, Selector};
@@ -33,6 +34,9 @@ pub(crate) struct Args {
     /// Whether a field that a CUE policy names and the attestation lacks refuses it, or may be filled by the policy as in cosign: refuse, allow.
     #[arg(long, default_value = "refuse", value_name = "refuse|allow")]
     cue_absent: String,
+    /// Say on standard error what decided about each attestation: signature, subject, type, policy.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    explain: bool,
     /// Accepted for old scripts; as in cosign it changes nothing here.
     #[arg(short = 'o', long, env = "COSIGN_OUTPUT", value_name = "FORMAT")]
     output: Option<String>,
@@ -65,7 +69,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let store = args.registry.remote(face)?;
     for (text, image) in args.images.iter().zip(&images) {
         let report = attestations(&store, image, &trust, &args, face).await?;
-        policies.judge(&report, &args.predicate_type, face)?;
+        policies.judge(&report, &args.predicate_type, args.explain, face)?;
         let facts: Vec<&Facts> = report.verified.iter().map(|attestation| &attestation.facts).collect();
         print::header(text, &trust, false, args.check_claims, &facts, face);
         for attestation in judge::of_type(&report.verified, &args.predicate_type) {
@@ -110,6 +114,9 @@ async fn attestations(
     };
     let report =
         verify_attestations(store, &request, trust, args.check_claims).await.map_err(|why| failed(&why))?;
+    if args.explain {
+        explain::report(&report, trust, &args.predicate_type, face);
+    }
     let kind = wanted(&args.predicate_type);
     let texts = report.refused.iter().filter(|refused| refused.reason.is_text_predicate()).count();
     let nothing = report.verified.is_empty();

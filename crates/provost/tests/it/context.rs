@@ -33,6 +33,7 @@ impl Context {
         command.env_clear().current_dir(self.folder());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder());
         command.env("COSIGN_PASSWORD", "pw").env("COSIGN_TLOG_UPLOAD", "false");
+        command.env("COSIGN_USE_SIGNING_CONFIG", "false");
         command.env("COSIGN_PRIVATE_INFRASTRUCTURE", "true");
         command.stdin(Stdio::null());
         command

@@ -63,6 +63,7 @@ impl<'a> Scene<'a> {
         let environment = vec![
             text("COSIGN_PASSWORD", "demo"),
             text("COSIGN_TLOG_UPLOAD", "false"),
+            text("COSIGN_USE_SIGNING_CONFIG", "false"),
             text("COSIGN_PRIVATE_INFRASTRUCTURE", "true"),
             text("DOCKER_CONFIG", &folder.join("docker").to_string_lossy()),
         ];

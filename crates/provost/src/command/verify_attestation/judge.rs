@@ -8,6 +8,7 @@ use provost_verify::find::Source;
 use provost_verify::policy::{CuePolicy, RegoPolicy, policy_input};
 use provost_verify::{AttestationReport, Verified};
 
+use super::explain;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::go_os;
@@ -38,7 +39,13 @@ impl Policies {
     }
 
     /// Judges every attestation of the type; all must satisfy all policies.
-    pub(crate) fn judge(&self, report: &AttestationReport, word: &str, face: &Face) -> Result<(), Failure> {
+    pub(crate) fn judge(
+        &self,
+        report: &AttestationReport,
+        word: &str,
+        explaining: bool,
+        face: &Face,
+    ) -> Result<(), Failure> {
         let found = &report.verified;
         let (cue_files, rego_files) = self.by_language()?;
         if self.absent == Absent::Allow && !cue_files.is_empty() {
@@ -61,6 +68,9 @@ impl Policies {
                     Ok(policy) => policy.judge(&input).map_err(|error| error.to_string()),
                     Err(why) => Err(why.clone()),
                 };
+                if explaining {
+                    explain::policy(attestation, "CUE", verdict.as_ref().err().map(String::as_str), face);
+                }
                 if let Err(why) = verdict {
                     errors.push(why);
                     continue;
@@ -69,10 +79,14 @@ impl Policies {
             if !rego_files.is_empty() {
                 face.say(format!("will be validating against Rego policies: [{}]", rego_files.join(" ")));
                 let policy = rego.get_or_insert_with(|| prepare_rego(&rego_files));
-                match policy {
-                    Ok(policy) => errors.extend(cosign::rego(&policy.judge(&input.text))),
-                    Err(why) => errors.push(why.clone()),
+                let refused = match policy {
+                    Ok(policy) => cosign::rego(&policy.judge(&input.text)),
+                    Err(why) => Some(why.clone()),
+                };
+                if explaining {
+                    explain::policy(attestation, "Rego", refused.as_deref(), face);
                 }
+                errors.extend(refused);
             }
         }
         if !errors.is_empty() {
