@@ -16,6 +16,7 @@ mod demo;
 mod image_build;
 mod jp;
 mod key_pairs;
+mod key_references;
 mod policies;
 mod policy_tests;
 mod provenance;
