@@ -10,12 +10,17 @@
 mod attacks;
 mod attest;
 mod blobs;
+mod carrying;
 mod context;
 mod cue;
+mod cue_archives;
+mod cue_language;
+mod cue_verbs;
 mod demo;
 mod image_build;
 mod jp;
 mod key_pairs;
+mod keyless;
 mod key_references;
 mod policies;
 mod policy_tests;
