@@ -119,9 +119,9 @@ fn explain_puts_policy_and_document_side_by_side() {
     let told = context.run(&["cue", "check", "--explain", "--data", "d.json", "p.cue"]);
     let text = concat!(
         "predicate.id: conflicting values \"v1\" and \"v2\"\n\n",
-        "predicate.id\n  policy    \"v2\"   (p.cue:1:16)\n  document  \"v1\"   (d.json:2:24)\n",
+        "predicate.id\n  policy    \"v2\"   (p.cue:1:16)\n  document  \"v1\"   (d.json:2:23)\n",
         "  because   conflicting values \"v1\" and \"v2\"\n\n",
-        "predicate.n\n  policy    >10   (p.cue:2:15)\n  document  5   (d.json:2:35)\n",
+        "predicate.n\n  policy    >10   (p.cue:2:15)\n  document  5   (d.json:2:34)\n",
         "  because   invalid value 5 (out of bound >10)\n"
     );
     assert_eq!((told.exit, told.stderr.as_str(), told.stdout.as_str()), (1, text, ""));

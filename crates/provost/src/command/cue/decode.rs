@@ -70,7 +70,7 @@ pub(super) fn documents(file: &DataFile) -> Result<Vec<Document>, DecodeError> {
         Encoding::Yaml => {
             let text = text("YAML")?;
             let problem = |problem| DecodeError::Yaml(name(), Box::new(problem));
-            let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
+            let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true, with_snippet: false };
             let values: Vec<Json> =
                 serde_saphyr::from_multiple_with_options(text, options).map_err(problem)?;
             Ok(values.into_iter().map(|value| document(value.0)).collect())
