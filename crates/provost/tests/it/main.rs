@@ -10,6 +10,7 @@
 mod attacks;
 mod attest;
 mod blobs;
+mod carrying;
 mod context;
 mod cue;
 mod cue_archives;
@@ -19,6 +20,7 @@ mod demo;
 mod image_build;
 mod jp;
 mod key_pairs;
+mod keyless;
 mod key_references;
 mod policies;
 mod policy_tests;
