@@ -33,6 +33,7 @@ const INCOMPLETE: &str =
 
 /// Validates. What does not hold is said on standard error, with exit 1.
 pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    args.global.check(face)?;
     let choices = Choices {
         arguments: &args.inputs,
         placement: &args.placement,
