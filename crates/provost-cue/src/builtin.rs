@@ -1,5 +1,8 @@
 //! Builtins: functions and constraints, by package. What is not here is refused by name.
 
+#[cfg(test)]
+mod tests;
+
 mod base64;
 mod bits;
 mod call;
@@ -284,6 +287,13 @@ fn known_argument(
         return context.stop(Code::Eval, Reason::Remark { words });
     }
     if !context.is_concrete(&value) {
+        if let Value::Vertex(vertex) = &value
+            && context.known(context.actual(*vertex)).is_some_and(|node| !node.arms.is_empty())
+        {
+            let shown = crate::print::value(context, &value);
+            let words = format!("unresolved disjunction {shown} (type {found})");
+            return context.stop(Code::Incomplete, Reason::Remark { words });
+        }
         if kinds == Kinds::TOP {
             let words = format!("non-concrete argument {position}");
             return context.stop(Code::Incomplete, Reason::Remark { words });

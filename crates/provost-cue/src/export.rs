@@ -3,6 +3,7 @@
 mod cue;
 pub(crate) mod json;
 mod order;
+mod places;
 mod source;
 pub(crate) mod yaml;
 
@@ -13,6 +14,7 @@ use crate::instance::Demands;
 use crate::view::{Name, Presence, Shape, Value};
 
 pub use cue::CueStyle;
+pub use places::places;
 
 /// Writes a value as a CUE file.
 ///

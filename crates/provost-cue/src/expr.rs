@@ -154,8 +154,8 @@ impl Program {
         let disjunctions = exprs.iter().any(|(expr, _)| match expr {
             Expr::Disjunction(_) => true,
             Expr::Value(Value::Builtin(builtin)) => {
-                // The last asks for more fields, and where nothing more can come, that is decided.
-                matches!(builtin.name, "or" | "matchN" | "matchIf" | "struct.MinFields")
+                // The last two wait for what could still come: where nothing can, they are decided.
+                matches!(builtin.name, "or" | "matchN" | "matchIf" | "struct.MinFields" | "list.UniqueItems")
             },
             _ => false,
         });

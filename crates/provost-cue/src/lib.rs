@@ -52,7 +52,7 @@ mod view;
 
 pub use data::Data;
 pub use error::{Code, CueError, CueErrors, Reason};
-pub use export::{CueStyle, Plain, to_source};
+pub use export::{CueStyle, Plain, places, to_source};
 pub use format::format as format_source;
 pub use instance::{Asked, Demands, Evaluation, Instance};
 pub use limits::Limits;

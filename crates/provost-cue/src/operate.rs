@@ -100,10 +100,18 @@ impl Context<'_> {
                     let words = format!("cannot call non-function {package}.{label} (type _|_)");
                     return self.stop(Code::Eval, Reason::Remark { words });
                 }
-                if let Value::Builtin(builtin) = self.eval(*function, env, force)? {
+                let called = self.eval(*function, env, force)?;
+                if let Value::Builtin(builtin) = called {
                     return builtin::call(self, builtin, arguments, env, id, force);
                 }
-                Ok(self.unsupported("call of something that is no builtin", Some(program.span(id)))?)
+                let shown = crate::print::src(self, &crate::fault::Src::Expr(*function));
+                let kinds = self.kinds_of(&called);
+                let (code, what) = match !self.is_concrete(&called) && kinds.meets(Kinds::FUNC) {
+                    true => (Code::Incomplete, "non-concrete value"),
+                    false => (Code::Eval, "non-function"),
+                };
+                let words = format!("cannot call {what} {shown} (type {kinds})");
+                self.stop(code, Reason::Remark { words })
             }
             Expr::Slice(base, low, high) => self.slice(*base, *low, *high, env, force),
         }

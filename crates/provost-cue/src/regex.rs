@@ -3,14 +3,18 @@
 mod class;
 mod parse;
 
-use regex_automata::{Input, PatternID, meta};
+use regex_automata::{Input, meta};
 
 /// Bytes of one compiled expression: 10 MiB hold a thousand repetitions of a large Unicode class.
 pub(crate) const SIZE: usize = 10 << 20;
 
 /// A compiled expression.
 #[derive(Debug)]
-pub(crate) struct Regex(meta::Regex);
+pub(crate) struct Regex {
+    engine: meta::Regex,
+    /// The names of the groups, the whole match first.
+    names: Vec<Option<String>>,
+}
 
 /// One match: the texts of its groups, the whole match first. A group that took no part is empty, as in Go.
 #[derive(Debug)]
@@ -48,16 +52,16 @@ pub(crate) enum Problem {
 impl Regex {
     /// Compiles a pattern.
     pub(crate) fn new(pattern: &str) -> Result<Self, Problem> {
-        let hir = parse::parse(pattern)?;
+        let (hir, names) = parse::parse(pattern)?;
         let config =
             meta::Config::new().nfa_size_limit(Some(SIZE)).onepass_size_limit(Some(SIZE)).utf8_empty(true);
         let built = meta::Builder::new().configure(config).build_from_hir(&hir);
-        built.map(Self).map_err(|_| Problem::Size { limit: SIZE as u64 })
+        built.map(|engine| Self { engine, names }).map_err(|_| Problem::Size { limit: SIZE as u64 })
     }
 
     /// Whether it matches anywhere in a text.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.engine.is_match(text)
     }
 
     /// So many matches from the left, none overlapping. An empty match next to the one before does not count.
@@ -65,9 +69,9 @@ impl Regex {
         let mut all = Vec::new();
         let mut from = 0;
         let mut last = None;
-        let mut captures = self.0.create_captures();
+        let mut captures = self.engine.create_captures();
         while all.len() < limit && from <= text.len() {
-            self.0.search_captures(&Input::new(text).range(from..), &mut captures);
+            self.engine.search_captures(&Input::new(text).range(from..), &mut captures);
             let Some(found) = captures.get_match() else { break };
             let step = text.get(found.end()..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
             from = if found.is_empty() { found.end() + step } else { found.end() };
@@ -84,7 +88,7 @@ impl Regex {
 
     /// The groups by number with their names.
     pub(crate) fn names(&self) -> impl Iterator<Item = (usize, Option<&str>)> {
-        self.0.group_info().pattern_names(PatternID::ZERO).enumerate()
+        self.names.iter().map(Option::as_deref).enumerate()
     }
 
     /// Writes a replacement: `$1`, `${1}`, `$name` and `${name}` stand for groups, `$$` for a dollar sign.
@@ -111,10 +115,12 @@ impl Regex {
             rest = tail;
             match name.parse::<usize>() {
                 Ok(index) => out.push_str(found.group(index)),
-                // Of several groups of one name, Go takes the last that took part; names are unique in RE2.
+                // Of several groups of one name, the first that took part counts.
                 Err(_) => {
-                    let index = self.names().find(|(_, known)| *known == Some(name)).map(|(index, _)| index);
-                    out.push_str(index.map(|index| found.group(index)).unwrap_or_default());
+                    let mut groups = self.names().filter(|(_, known)| *known == Some(name));
+                    let group = groups
+                        .find_map(|(index, _)| Some(found.group(index)).filter(|text| !text.is_empty()));
+                    out.push_str(group.unwrap_or_default());
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::digest::digest;
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, EcPrivateKeyBin, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA224_ASN1_SIGNING,
     ECDSA_P521_SHA256_ASN1_SIGNING, ECDSA_P521_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
@@ -54,6 +55,28 @@ impl PrivateKey {
         let failed = KeyError::Library { doing: "making a key" };
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(|_| failed)?;
         Self::from_ecdsa(pair, KeyKind::EcdsaP256)
+    }
+
+    /// Makes a key of this kind, for one signature and its certificate.
+    ///
+    /// # Errors
+    /// [`KeyError::Library`] where the system gives no randomness; [`KeyError::UnsupportedHash`] for kinds that are not
+    /// made: Ed25519, and RSA of other lengths than 2048, 3072 and 4096 bits.
+    pub fn generate_of(kind: KeyKind) -> Result<Self, KeyError> {
+        let failed = KeyError::Library { doing: "making a key" };
+        let size = match kind {
+            KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521 => {
+                let pair = EcdsaKeyPair::generate(signing_algorithm(kind)).map_err(|_| failed)?;
+                return Self::from_ecdsa(pair, kind);
+            }
+            KeyKind::Rsa { bits: 2048 } => KeySize::Rsa2048,
+            KeyKind::Rsa { bits: 3072 } => KeySize::Rsa3072,
+            KeyKind::Rsa { bits: 4096 } => KeySize::Rsa4096,
+            KeyKind::Rsa { .. } | KeyKind::Ed25519 => {
+                return Err(KeyError::UnsupportedHash { kind, hash: kind.signing_hash() });
+            }
+        };
+        Self::from_rsa(RsaKeyPair::generate(size).map_err(|_| failed)?)
     }
 
     /// Opens a key file of cosign: `ENCRYPTED SIGSTORE PRIVATE KEY` or `ENCRYPTED COSIGN PRIVATE KEY`.

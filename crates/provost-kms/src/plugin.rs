@@ -69,6 +69,8 @@ pub(crate) struct Plugin {
     resource: String,
     variables: Vec<(String, Zeroizing<String>)>,
     around: Arc<dyn Surroundings>,
+    /// How long one call may take.
+    time: Duration,
 }
 
 impl Plugin {
@@ -93,11 +95,11 @@ impl Plugin {
             return Err(PluginFault::NotFound { scheme: name.to_owned(), program }.into());
         };
         let variables = variables(name, around.as_ref());
-        Ok(Self { program, resource: resource.to_owned(), variables, around })
+        Ok(Self { program, resource: resource.to_owned(), variables, around, time: PLUGIN_TIME })
     }
 
     fn init(&self) -> InitOptions {
-        let deadline = self.around.now().checked_add(PLUGIN_TIME).ok();
+        let deadline = self.around.now().checked_add(self.time).ok();
         InitOptions {
             ctx_deadline: deadline.map(|time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             protocol_version: VERSION.to_owned(),
@@ -144,10 +146,15 @@ impl Plugin {
             }
             Ok(bytes)
         };
-        let bytes = match tokio::time::timeout(PLUGIN_TIME, all).await {
-            Ok(done) => done?,
-            Err(_) => return Err(PluginFault::Time { program: program.clone(), limit: PLUGIN_TIME }),
+        let done = match tokio::time::timeout(self.time, all).await {
+            Ok(done) => done,
+            Err(_) => Err(PluginFault::Time { program: program.clone(), limit: self.time }),
         };
+        if done.is_err() {
+            // One that is still running has had its time; one that has ended is past caring.
+            let _ = child.kill().await;
+        }
+        let bytes = done?;
         let response: Response = serde_json::from_slice(&bytes)
             .map_err(|error| PluginFault::Answer { program: program.clone(), cause: error.to_string() })?;
         match response.error_message.is_empty() {
@@ -227,3 +234,6 @@ fn variables(name: &str, around: &dyn Surroundings) -> Vec<(String, Zeroizing<St
     let names = around.names().into_iter().filter(given);
     names.filter_map(|name| Some((name.clone(), Zeroizing::new(around.variable(&name)?)))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,11 +75,9 @@ pub(crate) fn check<T>(
     verify: impl FnOnce(&Verifier) -> Result<T, Reason>,
 ) -> Result<(T, Facts), Reason> {
     let mut facts = Facts { certificate: beside.certificate.clone(), ..Facts::default() };
-    if trust.signed_timestamps {
-        if let Some(token) = &beside.stamp {
-            let time = stamp::verify(token, claimed.stamped, &trust.material.stamp_authorities)?;
-            facts.stamped_at = Some(time);
-        }
+    if let (true, Some(token)) = (trust.signed_timestamps, &beside.stamp) {
+        let time = stamp::verify(token, claimed.stamped, &trust.material.stamp_authorities)?;
+        facts.stamped_at = Some(time);
     }
     if trust.log == LogRule::Required {
         logged(trust, beside, claimed, &mut facts)?;

@@ -18,7 +18,6 @@ use crate::trust::{Facts, Trust};
 
 /// A bundle file; nothing about it is verified.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each command")]
 pub enum BundleFile {
     /// A Sigstore bundle, whose failures cosign words differently.
     Sigstore(Bundle),

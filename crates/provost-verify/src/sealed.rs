@@ -119,10 +119,10 @@ fn logged(
             Err(fault) => return Err(fault.into()),
         };
         entry_content::is_about(entry, content)?;
-        if let (Some(at), Signer::Certificate(leaf)) = (seen.at, content.signer) {
-            if at < leaf.not_before() || at > leaf.not_after() {
-                return Err(Reason::Bundle(BundleFault::TimeOutsideCertificate));
-            }
+        if let (Some(at), Signer::Certificate(leaf)) = (seen.at, content.signer)
+            && (at < leaf.not_before() || at > leaf.not_after())
+        {
+            return Err(Reason::Bundle(BundleFault::TimeOutsideCertificate));
         }
         facts.logged = true;
         facts.logged_at = [facts.logged_at, seen.at].into_iter().flatten().min();

@@ -71,8 +71,18 @@ impl Call<'_, '_> {
     }
 
     /// A number as a float of 64 bits.
-    pub(super) fn float(&self, position: usize) -> f64 {
-        self.decimal(position).to_f64()
+    pub(super) fn float(&self, position: usize) -> Eval<f64> {
+        let decimal = self.decimal(position);
+        let value = decimal.to_f64();
+        if value.is_finite() {
+            return Ok(value);
+        }
+        let shown = crate::print::value(self.context, &self.value(position));
+        let kinds = self.context.kinds_of(&self.value(position));
+        self.remark(format!(
+            "cannot use {shown} (type {kinds}) as float64 in argument {position} to {}: value was rounded up",
+            self.name
+        ))
     }
 
     /// A whole number of 64 bits.

@@ -58,7 +58,7 @@ pub(super) static BUILTINS: &[Builtin] = &[
         c.context.text_budget(bytes.len())?;
         Ok(Value::Bool(text::check(&String::from_utf8_lossy(&bytes)).is_ok()))
     }),
-    Builtin::function("encoding/json.Compact", &[OCTETS], |c| rewritten(c, |source| text::compact(source))),
+    Builtin::function("encoding/json.Compact", &[OCTETS], |c| rewritten(c, text::compact)),
     Builtin::function("encoding/json.Indent", &[OCTETS, S, S], |c| {
         let (prefix, indent) = (c.text(1), c.text(2));
         // A line for each bracket and comma, each as deep as there are brackets around it.

@@ -9,6 +9,7 @@ use crate::fault::Eval;
 use crate::insert::order;
 use crate::kind::Kinds;
 use crate::value::Value;
+use crate::vertex::ArcType;
 
 const L: Kinds = Kinds::LIST;
 const I: Kinds = Kinds::INT;
@@ -135,10 +136,37 @@ fn unique(c: &mut Call<'_, '_>) -> Eval {
                 }
                 false => format!("equal values at position {index} and {later}"),
             };
-            return c.refuse(words, false);
+            let open = !is_final(c, other)?;
+            return c.refuse(words, open);
         }
     }
     Ok(Value::Bool(true))
+}
+
+/// Whether nothing can be added to a value: a scalar, or a closed struct of such. CUE counts lists as open here, and so
+/// lets equal ones pass where more could still come.
+fn is_final(c: &mut Call<'_, '_>, value: &Value) -> Eval<bool> {
+    let value = c.settled(value)?;
+    let Value::Vertex(vertex) = value else { return Ok(value.is_scalar()) };
+    let vertex = c.context.actual(vertex);
+    let unheard_of = c.context.labels.text("\u{fffd}\u{fffd}");
+    if c.context.kinds_of(&value) != Kinds::STRUCT
+        || !c.context.is_concrete(&value)
+        || c.context.only_data(vertex).is_some()
+        || c.context.accepts(vertex, unheard_of)?
+    {
+        return Ok(false);
+    }
+    c.context.enter()?;
+    let arcs: Vec<_> = c.context.vertex(vertex).arcs.iter().collect();
+    let mut all = true;
+    for (label, arc) in arcs {
+        if label.is_regular() {
+            all &= c.context.vertex(arc).arc == ArcType::Member && is_final(c, &Value::Vertex(arc))?;
+        }
+    }
+    c.context.leave();
+    Ok(all)
 }
 
 fn contains(c: &mut Call<'_, '_>) -> Eval {

@@ -184,6 +184,17 @@ pub(super) fn list_match_n(context: &mut Context<'_>, arguments: &[Value]) -> Ev
     if context.satisfies(&Value::int(matched), &limit)? {
         return Ok(Value::Bool(true));
     }
-    let expected = crate::print::value(context, &limit);
+    let expected = crate::print::value(context, &without_implied(&limit));
     super::remark(context, format!("number of matched elements is {matched}: does not satisfy {expected}"))
+}
+
+/// A conjunction without the type that its other parts imply, as CUE shows it.
+fn without_implied(value: &Value) -> Value {
+    if let Value::All(parts) = value
+        && let Some((Value::Type(kinds), rest)) = parts.split_first()
+        && rest.iter().fold(crate::kind::Kinds::TOP, |implied, part| implied & part.kinds()) == *kinds
+    {
+        return Value::All(rest.to_vec().into());
+    }
+    value.clone()
 }

@@ -46,7 +46,7 @@ pub(super) static CONSTANTS: &[(&str, &str)] = &[
 macro_rules! of_float {
     ($name:literal, $function:path) => {
         Builtin::function($name, &[N], |c| {
-            let value = $function(c.float(0));
+            let value = $function(c.float(0)?);
             float(c, value)
         })
     };
@@ -55,7 +55,7 @@ macro_rules! of_float {
 macro_rules! of_floats {
     ($name:literal, $function:path) => {
         Builtin::function($name, &[N, N], |c| {
-            let value = $function(c.float(0), c.float(1));
+            let value = $function(c.float(0)?, c.float(1)?);
             float(c, value)
         })
     };
@@ -135,13 +135,13 @@ pub(super) static BUILTINS: &[Builtin] = &[
     Builtin::function("math.Yn", &[I, N], |c| bessel(c, libm::yn)),
     Builtin::function("math.Ldexp", &[N, I], |c| {
         let exponent = c.int(1)?.clamp(-5_000, 5_000) as i32;
-        let value = libm::ldexp(c.float(0), exponent);
+        let value = libm::ldexp(c.float(0)?, exponent);
         float(c, value)
     }),
     of_float!("math.Log1p", libm::log1p),
     of_float!("math.Logb", special::binary_exponent),
     Builtin::function("math.Ilogb", &[N], |c| {
-        let value = special::binary_exponent(c.float(0));
+        let value = special::binary_exponent(c.float(0)?);
         Ok(Value::int(if value.is_finite() { value as i64 } else { i64::from(i32::MIN) }))
     }),
     of_floats!("math.Mod", libm::fmod),
@@ -176,7 +176,7 @@ fn bessel(c: &mut Call<'_, '_>, function: fn(i32, f64) -> f64) -> Eval {
     // The recurrence takes as many steps as the order says.
     let order = c.int(0)?.clamp(-100_000, 100_000) as i32;
     c.context.spend(order.unsigned_abs() as usize)?;
-    let value = function(order, c.float(1));
+    let value = function(order, c.float(1)?);
     float(c, value)
 }
 

@@ -187,7 +187,13 @@ fn moved(c: &Call<'_, '_>, address: &Address, offset: &BigInt) -> Eval<Address> 
 
 fn join(c: &mut Call<'_, '_>) -> Eval {
     let host = match c.value(0) {
-        Value::Vertex(_) => needed(c, 0)?.to_string(),
+        Value::Vertex(_) => match address(c, 0)? {
+            Some(address) => address.to_string(),
+            None => {
+                let shown = crate::print::value(c.context, &c.value(0)).replace(',', ", ");
+                return c.complain(format!("invalid host {shown}"));
+            }
+        },
         Value::Text(_) | Value::Bytes(_) => c.lossy(0),
         other => return mismatch(c, &other, "string"),
     };

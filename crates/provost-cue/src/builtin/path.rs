@@ -91,7 +91,7 @@ pub(super) static BUILTINS: &[Builtin] = &[
     }),
     Builtin::function("path.FromSlash", &[S, S], |c| {
         let system = system(c, 1, "\"unix\"")?;
-        let path = system.from_slash(&c.text(0));
+        let path = system.slashed(&c.text(0));
         c.answer(&path)
     }),
     Builtin::function("path.Resolve", &[S, S, S], |c| {

@@ -114,6 +114,14 @@ fn limited(c: &mut Call<'_, '_>) -> Eval<Vec<Found>> {
 fn named(c: &mut Call<'_, '_>, regex: &Regex, found: &Found) -> Value {
     let mut groups: Vec<_> = regex.names().filter_map(|(index, name)| Some((name?, index))).collect();
     groups.sort_unstable();
+    // Of several groups of one name, the last counts.
+    groups.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 = later.1;
+        }
+        same
+    });
     let field = |(name, index): (&str, usize)| (c.context.labels.text(name), Value::text(found.group(index)));
     Value::Struct(groups.into_iter().map(field).collect())
 }

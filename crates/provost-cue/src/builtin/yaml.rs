@@ -50,6 +50,7 @@ fn documents(c: &mut Call<'_, '_>) -> Eval<Vec<Value>> {
     let options =
         serde_saphyr::options! { legacy_octal_numbers: true, strict_booleans: true, with_snippet: false };
     match serde_saphyr::from_multiple_with_options::<Plain>(&text, options) {
+        Ok(documents) if documents.is_empty() => Ok(vec![Value::Null]),
         Ok(documents) => documents.into_iter().map(|document| unmarshal::plain(c, document)).collect(),
         Err(error) => c.complain(error.to_string()),
     }

@@ -187,6 +187,9 @@ fn sort(context: &Context<'_>, vertex: VertexId, labels: &[Label]) -> Vec<Label>
     graph.sorted(context)
 }
 
+/// The names in a circle with their nodes, and the circle's number.
+type Named<'n> = (&'n [(String, usize)], usize);
+
 /// Labels and which come before which.
 struct Graph {
     labels: Vec<Label>,
@@ -274,7 +277,7 @@ impl Graph {
                 *waits += 1;
             }
         }
-        let mut ready: BinaryHeap<Reverse<(&[(String, usize)], usize)>> = BinaryHeap::new();
+        let mut ready: BinaryHeap<Reverse<Named<'_>>> = BinaryHeap::new();
         for (number, names) in names.iter().enumerate() {
             if waits.get(number) == Some(&0) {
                 ready.push(Reverse((names, number)));

@@ -1,4 +1,10 @@
 //! Exports as CUE v0.16.1 writes them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::get_unwrap,
+    reason = "a test that cannot go on should say where"
+)]
 
 use super::{Plain, base64};
 use crate::instance::Instance;

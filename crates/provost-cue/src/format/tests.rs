@@ -1,4 +1,10 @@
 //! Formatting as CUE v0.16.1 does it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::get_unwrap,
+    reason = "a test that cannot go on should say where"
+)]
 
 use super::format;
 use crate::limits::Limits;

@@ -1,4 +1,10 @@
 //! Loading from a map of files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::get_unwrap,
+    reason = "a test that cannot go on should say where"
+)]
 
 use std::collections::BTreeMap;
 
@@ -133,7 +139,7 @@ fn what_is_missing_is_said_in_cues_words() {
         (
             &bare,
             &["m.cue"],
-            concat!("import failed: imports are unavailable because there is no cue.mod/module.cue file"),
+            "import failed: imports are unavailable because there is no cue.mod/module.cue file",
         ),
     ] {
         assert_eq!(refused(files, arguments), text, "{arguments:?}");

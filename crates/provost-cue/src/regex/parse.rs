@@ -1,6 +1,6 @@
 //! RE2's grammar to a tree that regex-automata compiles.
 
-use regex_syntax::hir::{Capture, Class, Hir, Look, Repetition};
+use regex_syntax::hir::{Capture, Class, Hir, HirKind, Look, Repetition};
 
 use super::Problem;
 use super::class::{self, Set};
@@ -23,7 +23,8 @@ pub(super) struct Parser<'a> {
     pub(super) at: usize,
     pub(super) flags: Flags,
     depth: usize,
-    captures: u32,
+    /// The names of the groups so far; the first stands for the whole match.
+    names: Vec<Option<String>>,
 }
 
 pub(super) fn fail<T>(problem: &'static str, part: &str) -> Result<T, Problem> {
@@ -31,12 +32,27 @@ pub(super) fn fail<T>(problem: &'static str, part: &str) -> Result<T, Problem> {
 }
 
 /// Parses a whole pattern.
-pub(super) fn parse(pattern: &str) -> Result<Hir, Problem> {
-    let mut parser = Parser { text: pattern, at: 0, flags: Flags::default(), depth: 0, captures: 0 };
+pub(super) fn parse(pattern: &str) -> Result<(Hir, Vec<Option<String>>), Problem> {
+    let mut parser = Parser { text: pattern, at: 0, flags: Flags::default(), depth: 0, names: vec![None] };
     let hir = parser.alternation()?;
     match parser.peek() {
-        None => Ok(hir),
+        None => Ok((hir, parser.names)),
         Some(_) => fail("unexpected )", pattern),
+    }
+}
+
+/// Whether repetitions inside repetitions come to no more than so many; trees are as deep as [`DEPTH`] lets them be.
+fn repeats_within(hir: &Hir, limit: u32) -> bool {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min);
+            times <= limit && repeats_within(&repetition.sub, limit.checked_div(times).unwrap_or(limit))
+        }
+        HirKind::Capture(capture) => repeats_within(&capture.sub, limit),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().all(|part| repeats_within(part, limit))
+        }
+        _ => true,
     }
 }
 
@@ -153,6 +169,10 @@ impl<'a> Parser<'a> {
             return fail("missing argument to repetition operator", self.since(start));
         };
         *repeated = Some(start);
+        let times = max.unwrap_or(min);
+        if times >= 2 && !repeats_within(&sub, REPEAT / times) {
+            return fail("invalid repeat count", self.text.get(start..self.at).unwrap_or_default());
+        }
         parts.push(Hir::repetition(Repetition {
             min,
             max,
@@ -217,8 +237,8 @@ impl<'a> Parser<'a> {
                     return fail("invalid named capture", self.text.get(start..end).unwrap_or_default());
                 };
                 self.at += name.len() + 1;
-                self.captures += 1;
-                capture = Some((self.captures, Some(name)));
+                capture = Some(self.names.len() as u32);
+                self.names.push(Some(name.to_owned()));
             } else {
                 match self.group_flags(start)? {
                     None => return Ok(()),
@@ -226,8 +246,8 @@ impl<'a> Parser<'a> {
                 }
             }
         } else {
-            self.captures += 1;
-            capture = Some((self.captures, None));
+            capture = Some(self.names.len() as u32);
+            self.names.push(None);
         }
         let inner = self.alternation()?;
         self.flags = outer;
@@ -236,9 +256,8 @@ impl<'a> Parser<'a> {
         }
         parts.push(match capture {
             None => inner,
-            Some((index, name)) => {
-                Hir::capture(Capture { index, name: name.map(Into::into), sub: Box::new(inner) })
-            }
+            // Names stay here: the engine refuses one that comes twice, which Go does not.
+            Some(index) => Hir::capture(Capture { index, name: None, sub: Box::new(inner) }),
         });
         Ok(())
     }
@@ -265,7 +284,6 @@ impl<'a> Parser<'a> {
                     self.flags = flags;
                     return Ok(None);
                 }
-                None => return fail("missing closing )", self.text),
                 _ => return fail("invalid or unsupported Perl syntax", self.since(start)),
             }
             any = true;

@@ -1,5 +1,7 @@
 //! Paths that hold, and every way one does not.
 
+use std::slice::from_ref;
+
 use testkit::authority::certificate::SERVER_AUTH;
 use testkit::authority::{AltName, Authority, CertificateSpec, Certified, SigningKey};
 
@@ -31,10 +33,10 @@ fn a_path_ends_with_its_root() {
     let authority = Authority::new(NOW);
     let der = authority.intermediate.issue(&leaf(), &SigningKey::generate().spki());
     let (root, between) = (read(&authority.root.certificate), read(&authority.intermediate.certificate));
-    let chain = path(&read(&der), &[root.clone()], &[between.clone()], at(NOW)).unwrap();
+    let chain = path(&read(&der), from_ref(&root), from_ref(&between), at(NOW)).unwrap();
     assert_eq!(chain, [read(&der), between.clone(), root.clone()]);
     // The issuing certificate may be trusted itself, and so may the leaf.
-    assert_eq!(path(&read(&der), &[between.clone()], &[], at(NOW)).unwrap(), [read(&der), between]);
+    assert_eq!(path(&read(&der), from_ref(&between), &[], at(NOW)).unwrap(), [read(&der), between.clone()]);
     assert_eq!(path(&read(&der), &[read(&der)], &[], at(NOW)).unwrap(), [read(&der)]);
     assert_eq!(path(&read(&der), &[root], &[], at(NOW)), Err(ChainFault::UnknownAuthority));
 }

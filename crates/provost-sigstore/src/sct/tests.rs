@@ -29,7 +29,7 @@ fn a_timestamp_inside_is_of_this_certificate_and_issuer() {
     assert_eq!(verify_embedded(&[leaf.clone(), issuer.clone()], &logs), Ok(()));
     let other = read(&authority.root.certificate);
     assert_eq!(verify_embedded(&[leaf.clone(), other], &logs), Err(SctFault::Signature));
-    assert_eq!(verify_embedded(&[leaf.clone()], &logs), Err(SctFault::NoIssuer));
+    assert_eq!(verify_embedded(std::slice::from_ref(&leaf), &logs), Err(SctFault::NoIssuer));
     let stranger = [log(&SigningKey::generate())];
     assert_eq!(verify_embedded(&[leaf.clone(), issuer.clone()], &stranger), Err(SctFault::UnknownLog));
     assert_eq!(verify_embedded(&[leaf.clone(), issuer.clone()], &[]), Err(SctFault::NoLogs));

@@ -28,7 +28,8 @@ fn attested() -> (Context, crate::context::Registry, String) {
         "p.json",
         &image,
     ]);
-    assert_eq!(attested.shown(&[]), "exit 0\n--- stdout\n--- stderr\nUsing payload from: p.json\n");
+    let said = "exit 0\n--- stdout\n--- stderr\nUsing payload from: p.json\nSigning artifact...\n";
+    assert_eq!(attested.shown(&[]), said);
     context.write("good.cue", GOOD);
     context.write("bad.cue", BAD);
     context.write("good.rego", REGO);
@@ -164,7 +165,8 @@ fn bad_input_is_named_in_one_line() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        String::from_utf8_lossy(&output.stderr).contains("Error: decrypt: encrypted: decryption failed\n")
+        String::from_utf8_lossy(&output.stderr)
+            .contains("reading key: decrypt: encrypted: decryption failed\n")
     );
     assert_eq!(
         first(context.run(&["verify-attestation"])),
@@ -214,5 +216,5 @@ fn a_registry_that_never_answers_keeps_nobody_waiting() {
     assert_eq!((told.exit, told.stdout.as_str()), (1, ""), "{told:?}");
     assert!(told.stderr.contains("Error: context deadline exceeded\n"), "{told:?}");
     let told = verify("soon");
-    assert!(told.stderr.contains("invalid argument \"soon\" for \"--timeout\" flag"), "{told:?}");
+    assert!(told.stderr.contains("invalid argument \"soon\" for \"-t, --timeout\" flag"), "{told:?}");
 }

@@ -27,13 +27,13 @@ impl Context {
         std::fs::write(path, text).unwrap();
     }
 
-    /// The binary with a bare environment: a password, no log, nothing of the developer's own.
+    /// The binary with a bare environment: a password, no log, the tag scheme, nothing of the developer's own.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(PROVOST);
         command.env_clear().current_dir(self.folder());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", self.folder());
         command.env("COSIGN_PASSWORD", "pw").env("COSIGN_TLOG_UPLOAD", "false");
-        command.env("COSIGN_USE_SIGNING_CONFIG", "false");
+        command.env("COSIGN_USE_SIGNING_CONFIG", "false").env("COSIGN_NEW_BUNDLE_FORMAT", "false");
         command.env("COSIGN_PRIVATE_INFRASTRUCTURE", "true");
         command.stdin(Stdio::null());
         command
@@ -83,7 +83,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self {
             exit: output.status.code().unwrap_or(-1),

@@ -83,14 +83,3 @@ fn a_piped_password_is_used_whole() {
     assert!(!provost(folder.path(), &public, Some("secret"), "").status.success());
     assert!(provost(folder.path(), &public, None, "secret\n").status.success());
 }
-
-#[test]
-fn keys_elsewhere_are_refused_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    for arguments in [["generate-key-pair", "k8s://ns/name"], ["generate-key-pair", "--kms=awskms://x"]] {
-        let refused = provost(folder.path(), &arguments, Some(""), "");
-        assert_eq!(refused.status.code(), Some(1));
-        assert!(said(&refused).contains("key pairs are made in files only"), "{}", said(&refused));
-    }
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-}

@@ -79,6 +79,17 @@ impl Reader<'_> {
         Ok(letter)
     }
 
+    /// The next character inside a literal; Go puts a space behind the end, which no literal takes.
+    fn inside(&mut self) -> char {
+        match self.peek() {
+            Some(letter) => {
+                self.at += letter.len_utf8();
+                letter
+            }
+            None => ' ',
+        }
+    }
+
     fn space(&mut self) {
         while self.peek().is_some_and(|letter| SPACE.contains(&letter)) {
             self.at += 1;
@@ -147,11 +158,11 @@ impl Reader<'_> {
         loop {
             match self.next()? {
                 '"' => return Ok(()),
-                '\\' => match self.next()? {
+                '\\' => match self.inside() {
                     'b' | 'f' | 'n' | 'r' | 't' | '\\' | '/' | '"' => {}
                     'u' => {
                         for _ in 0..4 {
-                            let digit = self.next()?;
+                            let digit = self.inside();
                             if !digit.is_ascii_hexdigit() {
                                 return Err(wrong(digit, "in \\u hexadecimal character escape"));
                             }
@@ -166,7 +177,7 @@ impl Reader<'_> {
     }
 
     fn digits(&mut self, place: &str) -> Result<(), Fault> {
-        let digit = self.next()?;
+        let digit = self.inside();
         if !digit.is_ascii_digit() {
             return Err(wrong(digit, place));
         }
@@ -177,7 +188,7 @@ impl Reader<'_> {
     }
 
     fn number(&mut self, first: char) -> Result<(), Fault> {
-        let lead = if first == '-' { self.next()? } else { first };
+        let lead = if first == '-' { self.inside() } else { first };
         match lead {
             '0' => {}
             '1'..='9' => {
@@ -203,7 +214,7 @@ impl Reader<'_> {
 
     fn word(&mut self, rest: &str, whole: &str) -> Result<(), Fault> {
         for wanted in rest.chars() {
-            let letter = self.next()?;
+            let letter = self.inside();
             if letter != wanted {
                 return Err(wrong(letter, &format!("in literal {whole} (expecting '{wanted}')")));
             }

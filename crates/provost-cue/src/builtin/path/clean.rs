@@ -50,7 +50,7 @@ impl System {
         (share..bytes.len()).find(|at| slash(*at)).unwrap_or(bytes.len())
     }
 
-    pub(super) fn from_slash(self, path: &str) -> String {
+    pub(super) fn slashed(self, path: &str) -> String {
         if self == Self::Windows { path.replace('/', "\\") } else { path.to_owned() }
     }
 
@@ -59,7 +59,7 @@ impl System {
         let (volume, rest) = path.split_at(self.volume_length(path));
         if rest.is_empty() {
             let share = volume.len() > 1 && volume.as_bytes().get(1) != Some(&b':');
-            return if share { self.from_slash(path) } else { format!("{path}.") };
+            return if share { self.slashed(path) } else { format!("{path}.") };
         }
         let rooted = rest.starts_with(|letter| self.separates(letter));
         let mut parts: Vec<&str> = Vec::new();
@@ -84,7 +84,7 @@ impl System {
             (false, true) => ".".to_owned(),
             (false, false) => joined,
         };
-        self.from_slash(&format!("{volume}{cleaned}"))
+        self.slashed(&format!("{volume}{cleaned}"))
     }
 
     pub(super) fn is_absolute(self, path: &str) -> bool {

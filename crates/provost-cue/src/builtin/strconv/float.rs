@@ -51,7 +51,7 @@ fn read(text: &str) -> Option<f64> {
 }
 
 pub(super) fn format(c: &mut Call<'_, '_>) -> Eval {
-    let value = c.float(0);
+    let value = c.float(0)?;
     let verb = c.unsigned(1, 8, "byte")? as u8;
     let (places, bits) = (c.int(2)?, c.int(3)?);
     if bits != 32 && bits != 64 {

@@ -114,6 +114,9 @@ pub(super) fn number(text: &str) -> Result<Number, String> {
     if !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return Err(format!("illegal number start {}", quote(text, '"', Charset::Print)));
     }
+    if digits.ends_with('_') || digits.contains("__") {
+        return Err("illegal '_' in number".to_owned());
+    }
     let (scanned, float) = literal::scan_number(digits);
     if scanned.len() != digits.len() {
         return Err(format!("illegal number {}", quote(text, '"', Charset::Print)));

@@ -39,7 +39,7 @@ pub(super) fn parse(layout: &str, value: &str) -> Result<Moment, String> {
             quote(element)
         )
     };
-    let out_of_range = |what: &str| format!("parsing time {}: {what} out of range", quote(value));
+    let wrong = |what: &str| format!("parsing time {}: {what}", quote(value));
     let mut parts = Parts::default();
     let (mut layout_rest, mut rest) = (layout, value);
     loop {
@@ -50,14 +50,14 @@ pub(super) fn parse(layout: &str, value: &str) -> Result<Moment, String> {
             if !rest.is_empty() {
                 return Err(format!("parsing time {}: extra text: {}", quote(value), quote(rest)));
             }
-            return finish(parts).map_err(out_of_range);
+            return finish(parts).map_err(wrong);
         };
         layout_rest = after;
         // A fraction that the layout lacks may follow the seconds all the same.
         rest = match read(&mut parts, element, rest, layout_rest) {
             Ok(tail) => tail,
             Err(Trouble::Bad) => return Err(bad(text, rest)),
-            Err(Trouble::Range(what)) => return Err(out_of_range(what)),
+            Err(Trouble::Range(what)) => return Err(wrong(&format!("{what} out of range"))),
         };
     }
 }
@@ -300,7 +300,7 @@ fn finish(parts: Parts) -> Result<Moment, &'static str> {
     }
     let (month, day) = (month.unwrap_or(1), day.unwrap_or(1));
     if day < 1 || day > days_of(parts.year, month) {
-        return Err("day");
+        return Err("day out of range");
     }
     let offset = parts.offset.unwrap_or(0);
     let days = day_number(parts.year, month, day);
@@ -310,7 +310,7 @@ fn finish(parts: Parts) -> Result<Moment, &'static str> {
 
 fn by_year_day(year: i64, mut day: i64) -> Result<(i64, i64), &'static str> {
     if day < 1 || day > 365 + i64::from(is_leap(year)) {
-        return Err("day-of-year");
+        return Err("day-of-year out of range");
     }
     for month in 1..=12 {
         let days = days_of(year, month);
@@ -319,5 +319,5 @@ fn by_year_day(year: i64, mut day: i64) -> Result<(i64, i64), &'static str> {
         }
         day -= days;
     }
-    Err("day-of-year")
+    Err("day-of-year out of range")
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use provost_cue::{Absent, Data, Demands, Instance, Limits, Policy, PolicyFile};
+use provost_cue::{Absent, Data, Demands, Evaluation, Instance, Limits, Policy, PolicyFile};
 
 use super::explain::{self, Document};
 
@@ -60,20 +60,22 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
     face.say(errors.to_string());
     if args.explain {
         // The judgement names the first conflict, as cosign does; the evaluation as a whole has all of them.
-        let all = match &data {
-            Ok(data) => Instance::compile(&files, &limits)
-                .and_then(|instance| {
-                    let demands = Demands { concrete: false, complete: true };
-                    instance.evaluate(Some(data), |evaluation| evaluation.validate(demands))
-                })
-                .unwrap_or_else(Err)
-                .err(),
-            Err(_) => None,
-        };
+        let all = data.as_ref().ok().and_then(|data| {
+            let instance = Instance::compile(&files, &limits).ok()?;
+            let demands = Demands { concrete: false, complete: true };
+            let read = |evaluation: &Evaluation<'_>| {
+                let all = evaluation.validate(demands).err();
+                let told: Vec<_> = std::iter::once(&errors).chain(&all).collect();
+                let places = explain::places(&told, evaluation);
+                (all, places)
+            };
+            instance.evaluate(Some(data), read).ok()
+        });
+        let (all, places) = all.unwrap_or_default();
         let told: Vec<_> = std::iter::once(&errors).chain(&all).collect();
         let text = String::from_utf8_lossy(&document);
         let name = args.data.display().to_string();
-        face.say(explain::explain(&told, Some(Document { name: &name, text: &text })));
+        face.say(explain::explain(&told, &places, Some(Document { name: &name, text: &text })));
     }
     Err(Failure::quiet(1))
 }

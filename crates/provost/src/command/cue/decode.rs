@@ -22,7 +22,7 @@ pub(super) enum DecodeError {
     /// It is not JSON.
     Json(String, serde_json::Error),
     /// It is not YAML.
-    Yaml(String, serde_saphyr::Error),
+    Yaml(String, Box<serde_saphyr::Error>),
     /// Something that this program does not read.
     Unsupported(String, Encoding),
 }
@@ -69,8 +69,8 @@ pub(super) fn documents(file: &DataFile) -> Result<Vec<Document>, DecodeError> {
         }
         Encoding::Yaml => {
             let text = text("YAML")?;
-            let problem = |problem| DecodeError::Yaml(name(), problem);
-            let options = serde_saphyr::options! { legacy_octal_numbers: true, with_snippet: false };
+            let problem = |problem| DecodeError::Yaml(name(), Box::new(problem));
+            let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true, with_snippet: false };
             let values: Vec<Json> =
                 serde_saphyr::from_multiple_with_options(text, options).map_err(problem)?;
             Ok(values.into_iter().map(|value| document(value.0)).collect())

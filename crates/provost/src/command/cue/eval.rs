@@ -44,6 +44,7 @@ pub(super) struct Args {
 
 /// Evaluates and prints. What is wrong is said on standard error, with exit 1.
 pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    args.global.check(face)?;
     let choices = Choices {
         arguments: &args.inputs,
         placement: &args.placement,
@@ -53,6 +54,7 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
     };
     let plan = Plan::new(&choices, face)?;
     let mut output = Output::new(&args.out, Encoding::Cue, false, face)?;
+    output.package.clone_from(&args.placement.package);
     let encoder = output.encoder();
     let style = CueStyle {
         optional: args.optional || args.all,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use provost_cue::{CueError, CueErrors, Position};
+use provost_cue::{CueError, CueErrors, Evaluation, Position};
 
 /// A document as it was read.
 #[derive(Clone, Copy)]
@@ -18,8 +18,23 @@ const WIDTH: usize = 100;
 /// Brackets of a document that are looked into; a document nested deeper has been refused when it was read.
 const DEPTH: usize = 1_000;
 
-/// The explanation of errors: fields in their order, each with all that is said about it.
-pub(super) fn explain(errors: &[&CueErrors], document: Option<Document<'_>>) -> String {
+/// The paths that errors name, each with where files speak of it.
+pub(super) fn places(errors: &[&CueErrors], evaluation: &Evaluation<'_>) -> Vec<(String, Vec<Position>)> {
+    let mut out: Vec<(String, Vec<Position>)> = Vec::new();
+    for error in errors.iter().flat_map(|errors| errors.iter()) {
+        if !out.iter().any(|(path, _)| *path == error.path) {
+            out.push((error.path.clone(), provost_cue::places(evaluation, &error.path)));
+        }
+    }
+    out
+}
+
+/// The explanation of errors: fields in their order, each with all that is said about it, and where.
+pub(super) fn explain(
+    errors: &[&CueErrors],
+    places: &[(String, Vec<Position>)],
+    document: Option<Document<'_>>,
+) -> String {
     let mut seen: Vec<(&str, String)> = Vec::new();
     let mut out = String::new();
     let mut fields: Vec<(&str, Vec<&CueError>)> = Vec::new();
@@ -39,13 +54,26 @@ pub(super) fn explain(errors: &[&CueErrors], document: Option<Document<'_>>) -> 
         let title = if path.is_empty() { "the document as a whole" } else { path };
         let _ = writeln!(out, "\n{title}");
         for error in errors {
-            field(&mut out, error, document, found.as_ref().map(|(_, found)| found));
+            let said = places.iter().find(|(known, _)| known == path).map(|(_, places)| places.as_slice());
+            field(
+                &mut out,
+                error,
+                said.unwrap_or_default(),
+                document,
+                found.as_ref().map(|(_, found)| found),
+            );
         }
     }
     out.trim_end().to_owned()
 }
 
-fn field(out: &mut String, error: &CueError, document: Option<Document<'_>>, found: Option<&Found<'_>>) {
+fn field(
+    out: &mut String,
+    error: &CueError,
+    said: &[Position],
+    document: Option<Document<'_>>,
+    found: Option<&Found<'_>>,
+) {
     let payload = found.map(|found| cut(found.text));
     // CUE names the newcomer first, and either side may be that: what equals the document is the document's.
     let sides = [error.found(), error.expected()];
@@ -55,7 +83,12 @@ fn field(out: &mut String, error: &CueError, document: Option<Document<'_>>, fou
         (_, [Some(left), None]) => Some(cut(left)),
         _ => None,
     };
-    let places: Vec<String> = error.positions.iter().map(Position::to_string).collect();
+    let named = document.map_or("", |document| document.name);
+    let own = |position: &&Position| &*position.file != named;
+    let places: Vec<String> = match error.positions.iter().any(|position| own(&position)) {
+        true => error.positions.iter().filter(own).map(Position::to_string).collect(),
+        false => said.iter().filter(own).map(Position::to_string).collect(),
+    };
     let _ = writeln!(out, "  policy    {}{}", policy.as_deref().unwrap_or("-"), at(&places.join(", ")));
     if let Some(document) = document {
         let place = found.map(|found| format!("{}:{}:{}", document.name, found.line, found.column));
@@ -203,7 +236,7 @@ mod tests {
     #[test]
     fn a_path_leads_to_its_line_and_column() {
         let text = "{\n  \"a\": [1, {\"b c\": \"x,}\"}],\n  \"d\": -2.5\n}\n";
-        assert_eq!(locate(text, "a.1.\"b c\""), Some(Found { text: "\"x,}\"", line: 2, column: 19 }));
+        assert_eq!(locate(text, "a.1.\"b c\""), Some(Found { text: "\"x,}\"", line: 2, column: 20 }));
         assert_eq!(locate(text, "d"), Some(Found { text: "-2.5", line: 3, column: 8 }));
         assert_eq!(locate(text, "a.2"), None);
         assert_eq!(locate(text, "e"), None);

@@ -32,6 +32,7 @@ pub(super) struct Args {
 
 /// Exports. What is wrong is said on standard error, with exit 1.
 pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    args.global.check(face)?;
     let choices = Choices {
         arguments: &args.inputs,
         placement: &args.placement,
@@ -41,6 +42,7 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
     };
     let plan = Plan::new(&choices, face)?;
     let mut output = Output::new(&args.out, Encoding::Json, args.escape, face)?;
+    output.package.clone_from(&args.placement.package);
     let encoder = output.encoder();
     for unit in &plan.units {
         let plain = unit.validate && !args.global.ignore;

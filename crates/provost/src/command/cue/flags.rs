@@ -1,5 +1,9 @@
 //! The flags that CUE's verbs share.
 
+use super::report;
+use crate::face::Face;
+use crate::failure::Failure;
+
 /// Flags of every verb.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub(super) struct Global {
@@ -9,9 +13,15 @@ pub(super) struct Global {
     /// Proceed in the presence of errors.
     #[arg(short = 'i', long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     pub(super) ignore: bool,
-    /// Print all available errors.
+    /// Print all available errors; they always are.
     #[arg(short = 'E', long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     pub(super) all_errors: bool,
+    /// Flags of older versions, which CUE v0.16.1 does not know either.
+    #[arg(long, hide = true)]
+    pub(super) trace: bool,
+    /// The same.
+    #[arg(long, hide = true)]
+    pub(super) strict: bool,
 }
 
 /// Where and how results are written.
@@ -63,4 +73,15 @@ pub(super) struct Injection {
     /// Inject system variables into tags.
     #[arg(short = 'T', long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     pub(super) inject_vars: bool,
+}
+
+impl Global {
+    /// Refuses what CUE v0.16.1 refuses, in its words.
+    pub(super) fn check(&self, face: &Face) -> Result<(), Failure> {
+        match (self.trace, self.strict) {
+            (true, _) => Err(report::plain("unknown flag: --trace", face)),
+            (_, true) => Err(report::plain("unknown flag: --strict", face)),
+            _ => Ok(()),
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub(super) struct Output {
     collected: Vec<u8>,
     documents: usize,
     html: bool,
+    /// The package clause of results in CUE.
+    pub(super) package: Option<String>,
 }
 
 impl Output {
@@ -48,7 +50,15 @@ impl Output {
             (None, None) => ordinary,
         };
         let file = file.filter(|file| *file != "-" && !file.is_empty()).map(str::to_owned);
-        Ok(Self { encoding, file, force: flags.force, collected: Vec::new(), documents: 0, html })
+        Ok(Self {
+            encoding,
+            file,
+            force: flags.force,
+            collected: Vec::new(),
+            documents: 0,
+            html,
+            package: None,
+        })
     }
 
     /// Adds bytes as they are.
@@ -68,6 +78,9 @@ impl Output {
             self.push(b"// ---\n", face);
         }
         self.documents += 1;
+        if let Some(name) = self.package.as_ref().filter(|_| self.encoding == Encoding::Cue) {
+            self.push(format!("package {name}\n\n").as_bytes(), face);
+        }
         self.push(&encoded.0, face);
     }
 

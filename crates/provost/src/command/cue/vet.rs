@@ -1,6 +1,6 @@
 //! `provost cue vet`: validates packages, files, and data against a schema.
 
-use provost_cue::{Code, Demands};
+use provost_cue::{Code, CueErrors, Demands, Evaluation};
 
 use super::explain::{self, Document};
 use super::flags::{Global, Injection, Placement};
@@ -33,6 +33,7 @@ const INCOMPLETE: &str =
 
 /// Validates. What does not hold is said on standard error, with exit 1.
 pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    args.global.check(face)?;
     let choices = Choices {
         arguments: &args.inputs,
         placement: &args.placement,
@@ -48,34 +49,26 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
         let strict = Demands { concrete, complete: concrete };
         let plain = unit.validate && !args.global.ignore;
         let judged = plan.evaluate(unit, |evaluation| {
-            if plain {
-                evaluation.validate(Demands::default()).map_err(|errors| (errors, false))?;
-            }
-            let value = plan.value(evaluation, 0).map_err(|errors| (errors, false))?;
-            if plan.documents {
-                // A document that contradicts its schema ends the run, one that is not complete does not.
-                value.validate(Demands::default()).map_err(|errors| (errors, false))?;
-            }
-            value.validate(strict).map_err(|errors| {
-                let mended =
-                    !plan.documents && args.concrete.is_none() && value.validate(Demands::default()).is_ok();
-                (errors, mended)
+            let judged = judge(&plan, evaluation, plain, strict, args.concrete.is_none());
+            judged.map_err(|(errors, mended)| {
+                let places = if args.explain { explain::places(&[&errors], evaluation) } else { Vec::new() };
+                (errors, places, mended)
             })
         });
-        match judged.unwrap_or_else(|errors| Err((errors, false))) {
+        match judged.unwrap_or_else(|errors| Err((errors, Vec::new(), false))) {
             Ok(()) => {}
-            Err((_, true)) => {
+            Err((_, _, true)) => {
                 refused = true;
                 if !std::mem::replace(&mut shown, true) {
                     face.say(INCOMPLETE);
                 }
             }
-            Err((errors, false)) => {
+            Err((errors, places, false)) => {
                 refused = true;
                 report::say(&errors, face);
                 if args.explain {
                     let document = unit.document().map(|(name, text)| Document { name, text });
-                    face.say(explain::explain(&[&errors], document));
+                    face.say(explain::explain(&[&errors], &places, document));
                 }
                 if plan.documents
                     && errors.iter().any(|error| !matches!(error.code, Code::Incomplete | Code::Cycle))
@@ -86,4 +79,26 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
         }
     }
     if refused { Err(Failure::quiet(1)) } else { Ok(()) }
+}
+
+/// Judges one unit; `true` beside the errors where only values that are not concrete stand against it.
+fn judge(
+    plan: &Plan,
+    evaluation: &Evaluation<'_>,
+    plain: bool,
+    strict: Demands,
+    lenient: bool,
+) -> Result<(), (CueErrors, bool)> {
+    if plain {
+        evaluation.validate(Demands::default()).map_err(|errors| (errors, false))?;
+    }
+    let value = plan.value(evaluation, 0).map_err(|errors| (errors, false))?;
+    if plan.documents {
+        // A document that contradicts its schema ends the run, one that is not complete does not.
+        value.validate(Demands::default()).map_err(|errors| (errors, false))?;
+    }
+    value.validate(strict).map_err(|errors| {
+        let mended = !plan.documents && lenient && value.validate(Demands::default()).is_ok();
+        (errors, mended)
+    })
 }

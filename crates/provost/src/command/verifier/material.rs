@@ -54,12 +54,11 @@ pub(super) fn load(sources: &Sources<'_>, face: &Face) -> Result<Loaded, Failure
         "SIGSTORE_TSA_CERTIFICATE_FILE",
     ];
     let elsewhere = files.iter().any(Option::is_some) || named.iter().any(|name| variable(name).is_some());
-    if !sources.key_alone && !elsewhere {
-        if let Some(path) = fetched_root(face) {
-            let material = trusted_root(&path)
-                .map_err(|failure| failure.context("setting trusted material: loading trusted root"))?;
-            return Ok(Loaded { material, from_trusted_root: true });
-        }
+    let fetched = if sources.key_alone || elsewhere { None } else { fetched_root(face) };
+    if let Some(path) = fetched {
+        let material = trusted_root(&path)
+            .map_err(|failure| failure.context("setting trusted material: loading trusted root"))?;
+        return Ok(Loaded { material, from_trusted_root: true });
     }
     let material = from_files(sources, &variable, face)
         .map_err(|failure| failure.context("setting up clients and keys"))?;
