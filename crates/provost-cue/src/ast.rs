@@ -84,11 +84,23 @@ pub(crate) struct Comprehension {
 /// One clause.
 #[derive(Debug)]
 pub(crate) enum Clause {
-    For { key: Option<String>, value: String, source: Expr },
+    For {
+        key: Option<String>,
+        value: String,
+        source: Expr,
+    },
     If(Expr),
-    Let { name: String, span: Span, value: Expr },
+    Let {
+        name: String,
+        span: Span,
+        value: Expr,
+    },
     /// `try` before the body, whose `x?` it guards, or `try x = expr`.
-    Try { name: Option<(String, Span)>, value: Option<Expr>, span: Span },
+    Try {
+        name: Option<(String, Span)>,
+        value: Option<Expr>,
+        span: Span,
+    },
 }
 
 /// An expression and where it begins.

@@ -13,9 +13,9 @@ use crate::error::{Code, CueError, CueErrors, Reason};
 use crate::expr::{Decl, Expr, ExprId, Program};
 use crate::label::{Label, LabelKind, Labels};
 use crate::source::{Sources, Span};
+use crate::text::Syntax;
 use crate::value::Value;
 use crate::vertex::ArcType;
-use crate::text::Syntax;
 pub(crate) use extra::Extra;
 use scope::{Binding, Scope};
 

@@ -13,7 +13,9 @@ use crate::vertex::{ArcType, Close, Elem, EnvId, NO_ENV, VertexId};
 impl Context<'_> {
     /// The bodies of a comprehension: one with its environment for each time it holds, or the one for when it never does.
     pub(crate) fn yields(&mut self, id: ExprId, env: EnvId, force: bool) -> Eval<Vec<(EnvId, ExprId)>> {
-        let Expr::Comprehension(clauses, body, fallback) = self.program.expr(id) else { return Ok(Vec::new()) };
+        let Expr::Comprehension(clauses, body, fallback) = self.program.expr(id) else {
+            return Ok(Vec::new());
+        };
         let outside = env;
         let mut envs = vec![env];
         for clause in clauses {

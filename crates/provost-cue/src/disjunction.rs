@@ -71,8 +71,7 @@ impl Context<'_> {
                             left_drops &= partial.mode != Mode::Default && partial.arm != Mode::Default;
                             right_drops &= *right != Mode::Default;
                             for (vertex, nested, choices) in found {
-                                let result =
-                                    Partial { vertex, mode: partial.mode, arm: *right, choices };
+                                let result = Partial { vertex, mode: partial.mode, arm: *right, choices };
                                 results.push((result, nested, *right));
                             }
                         }
@@ -148,7 +147,14 @@ impl Context<'_> {
     }
 
     /// Tries one arm on a copy; the copies that hold, and the disjunctions as seen from each.
-    fn try_arm(&mut self, v: VertexId, partial: &Partial, choice: &Choice, arm: &Elem, last: bool) -> Done<Tried> {
+    fn try_arm(
+        &mut self,
+        v: VertexId,
+        partial: &Partial,
+        choice: &Choice,
+        arm: &Elem,
+        last: bool,
+    ) -> Done<Tried> {
         self.enter()?;
         self.trials += 1;
         let mut copied = self.copy(partial.vertex)?;

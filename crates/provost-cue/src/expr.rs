@@ -107,11 +107,22 @@ pub(crate) enum Element {
 /// A clause; `for` and `let` add one level for what follows.
 #[derive(Debug)]
 pub(crate) enum Clause {
-    For { key: Option<Label>, value: Label, source: ExprId },
+    For {
+        key: Option<Label>,
+        value: Label,
+        source: ExprId,
+    },
     If(ExprId),
-    Let { label: Label, value: ExprId },
+    Let {
+        label: Label,
+        value: ExprId,
+    },
     /// Goes on only where all these references lead somewhere; adds one level with a name.
-    Try { label: Option<Label>, value: Option<ExprId>, references: Vec<ExprId> },
+    Try {
+        label: Option<Label>,
+        value: Option<ExprId>,
+        references: Vec<ExprId>,
+    },
 }
 
 /// A piece of an interpolated string.
@@ -156,7 +167,7 @@ impl Program {
             Expr::Value(Value::Builtin(builtin)) => {
                 // The last two wait for what could still come: where nothing can, they are decided.
                 matches!(builtin.name, "or" | "matchN" | "matchIf" | "struct.MinFields" | "list.UniqueItems")
-            },
+            }
             _ => false,
         });
         let (expressions, documents) = (Vec::new(), Vec::new());

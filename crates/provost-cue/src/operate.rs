@@ -53,12 +53,10 @@ impl Context<'_> {
             | Expr::Package(_)
             | Expr::Up(..)
             | Expr::Keyed { .. }
-            | Expr::Optional(_) => {
-                match self.target(id, env, force)? {
-                    Target::Vertex(vertex) => self.value_of(vertex, need, force),
-                    Target::Value(value) => Ok(value),
-                }
-            }
+            | Expr::Optional(_) => match self.target(id, env, force)? {
+                Target::Vertex(vertex) => self.value_of(vertex, need, force),
+                Target::Value(value) => Ok(value),
+            },
             Expr::Struct(_) | Expr::List { .. } | Expr::Disjunction(_) | Expr::Binary("&", ..) => {
                 let vertex = self.inline(id, env)?;
                 self.value_of(vertex, need, force)

@@ -160,7 +160,8 @@ impl<'a> Parser<'a> {
 
     /// Turns on what a file's `@experiment(…)` names.
     fn experiment(&mut self, attribute: &str) -> Result<(), CueErrors> {
-        let Some(names) = attribute.strip_prefix("@experiment(").and_then(|rest| rest.strip_suffix(')')) else {
+        let Some(names) = attribute.strip_prefix("@experiment(").and_then(|rest| rest.strip_suffix(')'))
+        else {
             return Ok(());
         };
         for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -452,7 +453,8 @@ impl<'a> Parser<'a> {
                     let span = self.token().span;
                     self.at += 1;
                     let (mut name, mut value) = (None, None);
-                    if matches!(self.token().tok, Tok::Ident(_)) && matches!(self.ahead(1).tok, Tok::Op("=")) {
+                    if matches!(self.token().tok, Tok::Ident(_)) && matches!(self.ahead(1).tok, Tok::Op("="))
+                    {
                         name = Some((self.name()?, span));
                         self.need("=")?;
                         value = Some(self.expr()?);

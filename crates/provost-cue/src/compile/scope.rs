@@ -100,9 +100,13 @@ impl Scope {
         self.names.iter().find_map(|(name, binding, span, used)| match binding {
             _ if used.get() => None,
             Binding::Field(_) => None,
-            Binding::Package { shown, .. } | Binding::Module { shown, .. } => Some((Reason::UnusedImport { import: shown.clone() }, *span)),
+            Binding::Package { shown, .. } | Binding::Module { shown, .. } => {
+                Some((Reason::UnusedImport { import: shown.clone() }, *span))
+            }
             Binding::Name(_) => None,
-            Binding::Alias(_) | Binding::Value | Binding::Keyed(_) => Some((Reason::UnusedAlias { name: name.clone() }, *span)),
+            Binding::Alias(_) | Binding::Value | Binding::Keyed(_) => {
+                Some((Reason::UnusedAlias { name: name.clone() }, *span))
+            }
         })
     }
 }

@@ -30,7 +30,8 @@ impl Context<'_> {
         self.own(v, close);
         self.node(v).literal |= !body;
         let env = self.add_env(up, v)?;
-        let embeds = decls.iter().any(|decl| matches!(decl, Decl::Embed(_) | Decl::Unify(_) | Decl::Comprehension(_)));
+        let embeds =
+            decls.iter().any(|decl| matches!(decl, Decl::Embed(_) | Decl::Unify(_) | Decl::Comprehension(_)));
         let mut close = close;
         if embeds && !body && close.embed == OPEN {
             let scope = self.add_scope(close.scope)?;
@@ -146,7 +147,8 @@ impl Context<'_> {
             return Ok(None);
         }
         let shown = self.labels.shown(label);
-        let seen = self.trials > 0 || self.vertex(v).status == Status::Final || self.vertex(v).settled.is_some();
+        let seen =
+            self.trials > 0 || self.vertex(v).status == Status::Final || self.vertex(v).settled.is_some();
         if seen {
             let reason = Reason::LateField { label: shown };
             return Err(Box::new(Abort { reason, at: v, span: None }));

@@ -77,12 +77,12 @@ impl Parser<'_> {
 
     fn unary(&mut self) -> Result<Expr, CueErrors> {
         let span = self.token().span;
-        if let Tok::Op(found) = self.token().tok {
-            if let Some(op) = UNARY.into_iter().find(|op| *op == found) {
-                self.at += 1;
-                let value = self.nested(Self::unary)?;
-                return Ok(Expr { kind: Kind::Unary(op, Box::new(value)), span });
-            }
+        if let Tok::Op(found) = self.token().tok
+            && let Some(op) = UNARY.into_iter().find(|op| *op == found)
+        {
+            self.at += 1;
+            let value = self.nested(Self::unary)?;
+            return Ok(Expr { kind: Kind::Unary(op, Box::new(value)), span });
         }
         self.primary()
     }
@@ -241,7 +241,9 @@ impl Parser<'_> {
             }
             match self.keyword() {
                 Some("for" | "if") => elements.push(Element::Comprehension(self.comprehension()?)),
-                Some("try") if self.begins_try() => elements.push(Element::Comprehension(self.comprehension()?)),
+                Some("try") if self.begins_try() => {
+                    elements.push(Element::Comprehension(self.comprehension()?))
+                }
                 _ => elements.push(Element::Expr(self.expr()?)),
             }
             self.comma("]", "list literal")?;
