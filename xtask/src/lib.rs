@@ -5,6 +5,7 @@ pub mod ci;
 pub mod cluster;
 pub mod e2e;
 pub mod fetched;
+mod oidc;
 mod place;
 pub mod proxy;
 pub mod replays;

@@ -149,6 +149,12 @@ impl Decimal {
         if value.is_finite() { Self::parse(&format!("{value:e}")) } else { None }
     }
 
+    /// Steps that one operation with it is worth: aligning exponents writes as many digits as they say.
+    pub(crate) fn weight(&self) -> usize {
+        let written = self.coefficient.bits() / 3 + self.exponent.unsigned_abs();
+        usize::try_from(written / 32).unwrap_or(usize::MAX)
+    }
+
     /// Whether its exponent is one that arithmetic may go on with.
     pub(crate) fn in_range(&self) -> bool {
         self.exponent.abs() <= EXPONENT

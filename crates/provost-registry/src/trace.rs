@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// What takes a line.
+type Listener = dyn Fn(&str) + Send + Sync;
+
 /// Who is told of each request and its answer, one line each; by default nobody.
 ///
 /// A line holds method, address and status, never a header: those may be credentials.
 #[derive(Clone, Default)]
-pub struct Trace(Option<Arc<dyn Fn(&str) + Send + Sync>>);
+pub struct Trace(Option<Arc<Listener>>);
 
 impl Trace {
     /// Tells each line to this function.

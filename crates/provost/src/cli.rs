@@ -113,7 +113,7 @@ enum Command {
 /// Parses the arguments and runs the command they name.
 pub(crate) fn run(arguments: Vec<OsString>, face: &Face) -> Result<(), Failure> {
     let alone = is_cosign(arguments.first());
-    let mut tree = line::loosened(Cli::command());
+    let mut tree = Cli::command();
     if alone {
         tree = tree.name("cosign").bin_name("cosign");
         tree = tree
@@ -123,6 +123,7 @@ pub(crate) fn run(arguments: Vec<OsString>, face: &Face) -> Result<(), Failure> 
         Some(arguments) => arguments,
         None => return Ok(()),
     };
+    tree = line::loosened(tree);
     let parsed = tree.try_get_matches_from_mut(arguments);
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

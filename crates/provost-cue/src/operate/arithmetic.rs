@@ -17,6 +17,9 @@ use crate::value::Value;
 impl Context<'_> {
     /// Applies an operator to two known values.
     pub(super) fn binary(&mut self, op: &'static str, left: Value, right: Value) -> Eval {
+        if let (Value::Number(a), Value::Number(b)) = (&left, &right) {
+            self.spend(a.decimal.weight() + b.decimal.weight())?;
+        }
         let value = match (op, &left, &right) {
             ("==" | "!=", _, _) => {
                 self.equality(&left, &right)?.map(|equal| Value::Bool(equal == (op == "==")))

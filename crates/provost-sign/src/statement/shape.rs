@@ -20,7 +20,7 @@ pub(super) enum Shape {
     /// An object of texts.
     Texts,
     Message(&'static [Field]),
-    List(&'static Shape),
+    List(&'static Self),
 }
 
 /// A field: its name in JSON, its name in the schema, which protobuf's JSON takes too, and what it holds.

@@ -44,8 +44,12 @@ pub(super) fn range(c: &mut Call<'_, '_>) -> Eval {
     }
     let mut next = start;
     let mut values = Vec::new();
+    let each = 10 + step.weight() + limit.weight();
     while next.compare(&limit) == towards {
-        c.context.spend(1)?;
+        c.context.spend(each)?;
+        if values.len() >= c.context.limits.vertices {
+            c.context.over("vertices", c.context.limits.vertices as u64)?;
+        }
         let after = next.add(&step);
         if after.compare(&next).is_eq() {
             return c.complain("step is too small for the digits that numbers keep");
