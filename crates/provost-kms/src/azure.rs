@@ -18,7 +18,7 @@ use crate::error::KmsError;
 use crate::kind::KmsKind;
 use crate::remote_key::{RemoteKey, RemoteSigner};
 use crate::surroundings::Surroundings;
-use crate::transport::{Answer, exchange};
+use crate::transport::{Answer, at, exchange};
 use crate::vault::bounded_file;
 
 const SERVICE: KmsKind = KmsKind::Azure;
@@ -64,7 +64,7 @@ impl Azure {
         let request = request.build().map_err(|error| KmsError::Setting(error.without_url().to_string()))?;
         let answer = exchange(SERVICE, &self.client, request).await?;
         let value = answer.json(SERVICE, |value| {
-            let part = |name: &str| value["error"][name].as_str().unwrap_or_default().to_owned();
+            let part = |name: &str| at(at(value, "error"), name).as_str().unwrap_or_default().to_owned();
             (part("code"), part("message"))
         })?;
         Ok((answer, value))
@@ -74,9 +74,9 @@ impl Azure {
     async fn public(&self) -> Result<(PublicKey, String), KmsError> {
         let version = self.version.as_deref().unwrap_or_default();
         let (answer, value) = self.ask(Method::GET, &[version], None).await?;
-        let key = &value["key"];
+        let key = at(&value, "key");
         let text =
-            |name: &str| key[name].as_str().ok_or_else(|| answer.wrong(SERVICE, &format!("key.{name}")));
+            |name: &str| at(key, name).as_str().ok_or_else(|| answer.wrong(SERVICE, &format!("key.{name}")));
         let number = |name: &str| {
             let wrong = || answer.wrong(SERVICE, &format!("key.{name}"));
             URL_SAFE_NO_PAD.decode(text(name)?.trim_end_matches('=')).map_err(|_| wrong())
@@ -152,7 +152,7 @@ impl RemoteKey for AzureKey {
         let body = json!({"alg": self.algorithm, "value": URL_SAFE_NO_PAD.encode(hash.of(message))});
         let (answer, value) = self.azure.ask(Method::POST, &[&self.version, "sign"], Some(&body)).await?;
         let wrong = || answer.wrong(SERVICE, "value");
-        let text = value["value"].as_str().ok_or_else(wrong)?;
+        let text = at(&value, "value").as_str().ok_or_else(wrong)?;
         let signature = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| wrong())?;
         match self.algorithm.starts_with("ES") {
             true => ecdsa_der(&signature).ok_or_else(wrong),
@@ -234,10 +234,10 @@ async fn access_token(client: &Client, request: RequestBuilder) -> Result<Zeroiz
     let request = request.build().map_err(|error| KmsError::Setting(error.without_url().to_string()))?;
     let answer = exchange(SERVICE, client, request).await?;
     let value = answer.json(SERVICE, |value| {
-        let part = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        let part = |name: &str| at(value, name).as_str().unwrap_or_default().to_owned();
         (part("error"), part("error_description"))
     })?;
-    let token = value["access_token"].as_str().ok_or_else(|| answer.wrong(SERVICE, "access_token"))?;
+    let token = at(&value, "access_token").as_str().ok_or_else(|| answer.wrong(SERVICE, "access_token"))?;
     Ok(Zeroizing::new(token.to_owned()))
 }
 

@@ -20,7 +20,7 @@ use crate::error::KmsError;
 use crate::kind::KmsKind;
 use crate::remote_key::{RemoteKey, RemoteSigner};
 use crate::surroundings::Surroundings;
-use crate::transport::{Answer, exchange};
+use crate::transport::{Answer, at, exchange};
 
 const SERVICE: KmsKind = KmsKind::Google;
 const EXPECTED: &str = "gcpkms://projects/[PROJECT_ID]/locations/[LOCATION]/keyRings/[KEY_RING]/cryptoKeys/[KEY]/cryptoKeyVersions/[VERSION]";
@@ -109,7 +109,7 @@ impl Google {
         let request = request.build().map_err(|error| KmsError::Setting(error.without_url().to_string()))?;
         let answer = exchange(SERVICE, &self.client, request).await?;
         let value = answer.json(SERVICE, |value| {
-            let part = |name: &str| value["error"][name].as_str().unwrap_or_default().to_owned();
+            let part = |name: &str| at(at(value, "error"), name).as_str().unwrap_or_default().to_owned();
             (part("status"), part("message"))
         })?;
         Ok((answer, value))
@@ -119,7 +119,7 @@ impl Google {
     async fn version(&self) -> Result<Version, KmsError> {
         let parent = self.reference.key_path();
         let (_, key) = self.ask(Method::GET, &parent, &[], None).await?;
-        if key["purpose"] != "ASYMMETRIC_SIGN" {
+        if at(&key, "purpose") != "ASYMMETRIC_SIGN" {
             return Err(KmsError::Setting(format!("{parent}: specified key cannot be used to sign")));
         }
         let path = match &self.reference.version {
@@ -128,17 +128,17 @@ impl Google {
                 let query = [("filter", "state=ENABLED"), ("orderBy", "name desc")];
                 let (answer, list) =
                     self.ask(Method::GET, &format!("{parent}/cryptoKeyVersions"), &query, None).await?;
-                let versions = list["cryptoKeyVersions"].as_array().into_iter().flatten();
+                let versions = at(&list, "cryptoKeyVersions").as_array().into_iter().flatten();
                 let number = |path: &&str| path.rsplit('/').next().and_then(|last| last.parse::<u64>().ok());
                 let greatest = versions
-                    .filter(|one| one["state"] == "ENABLED")
-                    .filter_map(|one| one["name"].as_str())
+                    .filter(|one| at(one, "state") == "ENABLED")
+                    .filter_map(|one| at(one, "name").as_str())
                     .max_by_key(number);
                 greatest.ok_or_else(|| answer.wrong(SERVICE, "an enabled key version"))?.to_owned()
             }
         };
         let (answer, value) = self.ask(Method::GET, &format!("{path}/publicKey"), &[], None).await?;
-        let part = |name: &str| value[name].as_str().ok_or_else(|| answer.wrong(SERVICE, name));
+        let part = |name: &str| at(&value, name).as_str().ok_or_else(|| answer.wrong(SERVICE, name));
         let public = PublicKey::from_pem(part("pem")?.as_bytes())?;
         Ok(Version { path, public, algorithm: part("algorithm")?.to_owned() })
     }
@@ -203,7 +203,7 @@ impl RemoteKey for GoogleKey {
         let path = format!("{}:asymmetricSign", self.version);
         let (answer, value) = self.google.ask(Method::POST, &path, &[], Some(&body)).await?;
         let wrong = || answer.wrong(SERVICE, "signature");
-        STANDARD.decode(value["signature"].as_str().ok_or_else(wrong)?).map_err(|_| wrong())
+        STANDARD.decode(at(&value, "signature").as_str().ok_or_else(wrong)?).map_err(|_| wrong())
     }
 }
 

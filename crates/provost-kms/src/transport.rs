@@ -82,6 +82,11 @@ impl Answer {
     }
 }
 
+/// A field of an answer; null where there is none, as in an answer of another shape.
+pub(crate) fn at<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
 /// An error's words and its causes', without the address, which stands before them.
 fn words(error: reqwest::Error) -> String {
     let error = error.without_url();

@@ -18,7 +18,7 @@ use crate::error::KmsError;
 use crate::kind::KmsKind;
 use crate::remote_key::{RemoteKey, RemoteSigner};
 use crate::surroundings::Surroundings;
-use crate::transport::{Answer, exchange};
+use crate::transport::{Answer, at, exchange};
 
 const EXPECTED: &str = "hashivault://<key>";
 const SERVICE: KmsKind = KmsKind::Vault;
@@ -107,7 +107,7 @@ impl Vault {
         let request = request.build().map_err(|error| KmsError::Setting(error.without_url().to_string()))?;
         let answer = exchange(SERVICE, &self.client, request).await?;
         let value = answer.json(SERVICE, |value| {
-            let errors = value["errors"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let errors = at(value, "errors").as_array().into_iter().flatten().filter_map(Value::as_str);
             (String::new(), errors.collect::<Vec<_>>().join(", "))
         })?;
         Ok((answer, value))
@@ -121,14 +121,14 @@ impl Vault {
     /// The public half of a version, or of the latest, and which that is.
     async fn public(&self, version: Option<u64>) -> Result<(PublicKey, u64), KmsError> {
         let (answer, value) = self.ask(Method::GET, &["keys", &self.key], None).await?;
-        let data = &value["data"];
-        let latest = data["latest_version"].as_u64();
+        let data = at(&value, "data");
+        let latest = at(data, "latest_version").as_u64();
         let version = version.or(latest).ok_or_else(|| answer.wrong(SERVICE, "data.latest_version"))?;
-        let one = &data["keys"][version.to_string()];
-        let text = one["public_key"]
+        let one = at(at(data, "keys"), &version.to_string());
+        let text = at(one, "public_key")
             .as_str()
             .ok_or_else(|| answer.wrong(SERVICE, &format!("data.keys.{version}.public_key")))?;
-        let public = if one["name"] == "ed25519" || data["type"] == "ed25519" {
+        let public = if at(one, "name") == "ed25519" || at(data, "type") == "ed25519" {
             let wrong = || answer.wrong(SERVICE, &format!("data.keys.{version}.public_key"));
             let raw = STANDARD.decode(text).map_err(|_| wrong())?;
             PublicKey::from_ed25519(&raw)?
@@ -189,7 +189,7 @@ impl RemoteKey for TransitKey {
         let (answer, value) = self.vault.ask(Method::POST, parts, Some(&body)).await?;
         let wrong = || answer.wrong(SERVICE, "data.signature");
         // "vault:v3:" and base64.
-        let text = value["data"]["signature"].as_str().and_then(|text| text.rsplit(':').next());
+        let text = at(at(&value, "data"), "signature").as_str().and_then(|text| text.rsplit(':').next());
         STANDARD.decode(text.ok_or_else(wrong)?).map_err(|_| wrong())
     }
 }

@@ -17,6 +17,9 @@ const KEY: &str = "cosign.key";
 const PUBLIC: &str = "cosign.pub";
 const PASSWORD: &str = "cosign.password";
 
+/// Bytes that are wiped when they are dropped.
+type Secretive = Zeroizing<Vec<u8>>;
+
 /// `k8s://NAMESPACE/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretReference {
@@ -88,7 +91,7 @@ impl KeySecret {
     ///
     /// # Errors
     /// [`ClusterError::Lacks`].
-    pub fn private(self) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), ClusterError> {
+    pub fn private(self) -> Result<(Secretive, Secretive), ClusterError> {
         let Self { reference, key, password, .. } = self;
         let lacks =
             || ClusterError::Lacks { namespace: reference.namespace, name: reference.name, field: KEY };

@@ -24,6 +24,9 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
     let registry = Server::provost_registry(&setting.binary, place.folder())?;
     let scene = registry.address.to_string();
     aws(setting, &mut place, &scene).context("awskms")?;
+    if setting.short {
+        return Ok(());
+    }
     token(setting, &mut place, &scene).context("pkcs11")
 }
 
@@ -41,6 +44,12 @@ fn aws(setting: &Setting, place: &mut Place, registry: &str) -> Result<()> {
     let key = "awskms:///alias/provost";
     place.refuses(&["public-key", "--key", key], "NotFoundException")?;
     place.must(&["generate-key-pair", "--kms", key])?;
+    place.must(&["public-key", "--key", key])?;
+    if setting.short {
+        // moto hashes a digest once more, so what it signs verifies nowhere; the full run keeps saying so.
+        shell::say("a key in AWS KMS, as moto plays it, is made and read");
+        return Ok(());
+    }
     signs(setting, place, registry, "aws", key)?;
     shell::say("a key in AWS KMS, as moto plays it, signs and verifies");
     Ok(())

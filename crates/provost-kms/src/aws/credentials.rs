@@ -11,7 +11,7 @@ use super::profile::Profile;
 use crate::error::KmsError;
 use crate::kind::KmsKind;
 use crate::surroundings::Surroundings;
-use crate::transport::{Answer, exchange};
+use crate::transport::{Answer, at, exchange};
 use crate::vault::bounded_file;
 
 const SERVICE: KmsKind = KmsKind::Aws;
@@ -193,15 +193,15 @@ fn text(answer: Answer) -> Result<String, KmsError> {
 
 fn session(answer: &Answer) -> Result<Credentials, KmsError> {
     let value = answer.json(SERVICE, |value| {
-        let part = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        let part = |name: &str| at(value, name).as_str().unwrap_or_default().to_owned();
         (part("code"), part("message"))
     })?;
     let part =
-        |name: &str| value[name].as_str().map(str::to_owned).ok_or_else(|| answer.wrong(SERVICE, name));
+        |name: &str| at(&value, name).as_str().map(str::to_owned).ok_or_else(|| answer.wrong(SERVICE, name));
     Ok(Credentials {
         id: part("AccessKeyId")?,
         secret: Zeroizing::new(part("SecretAccessKey")?),
-        session: value["Token"].as_str().map(|token| Zeroizing::new(token.to_owned())),
+        session: at(&value, "Token").as_str().map(|token| Zeroizing::new(token.to_owned())),
     })
 }
 

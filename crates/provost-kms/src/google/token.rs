@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::error::KmsError;
 use crate::kind::KmsKind;
 use crate::surroundings::Surroundings;
-use crate::transport::exchange;
+use crate::transport::{at, exchange};
 use crate::vault::bounded_file;
 
 const SERVICE: KmsKind = KmsKind::Google;
@@ -38,14 +38,14 @@ pub(super) async fn find(around: &dyn Surroundings, client: &Client) -> Result<Z
     };
     let bad = |cause: &str| KmsError::File { path: path.display().to_string(), cause: cause.to_owned() };
     let file: Value = serde_json::from_str(&text).map_err(|_| bad("no JSON"))?;
-    let part = |name: &str| file[name].as_str().ok_or_else(|| bad(&format!("{name} is missing")));
+    let part = |name: &str| at(&file, name).as_str().ok_or_else(|| bad(&format!("{name} is missing")));
     match part("type")? {
         "service_account" => {
             let (address, mail) = (part("token_uri")?, part("client_email")?);
             let key = PrivateKey::from_pem(part("private_key")?.as_bytes())?;
             let now = around.now().as_second();
             let claims = json!({"iss": mail, "scope": SCOPE, "aud": address, "iat": now, "exp": now + LIFE});
-            let head = json!({"alg": "RS256", "typ": "JWT", "kid": file["private_key_id"]});
+            let head = json!({"alg": "RS256", "typ": "JWT", "kid": at(&file, "private_key_id")});
             let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
             let signed = format!("{}.{}", encode(&head), encode(&claims));
             let signature = key.sign_exactly(signed.as_bytes(), Hash::Sha256)?;
@@ -61,7 +61,7 @@ pub(super) async fn find(around: &dyn Surroundings, client: &Client) -> Result<Z
                 ("client_secret", part("client_secret")?),
                 ("refresh_token", part("refresh_token")?),
             ];
-            let address = file["token_uri"].as_str().unwrap_or("https://oauth2.googleapis.com/token");
+            let address = at(&file, "token_uri").as_str().unwrap_or("https://oauth2.googleapis.com/token");
             access_token(client, form(client, address, &fields)).await
         }
         other => Err(bad(&format!(
@@ -93,9 +93,9 @@ async fn access_token(client: &Client, request: RequestBuilder) -> Result<Zeroiz
     let request = request.build().map_err(|error| KmsError::Setting(error.without_url().to_string()))?;
     let answer = exchange(SERVICE, client, request).await?;
     let value = answer.json(SERVICE, |value| {
-        let part = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        let part = |name: &str| at(value, name).as_str().unwrap_or_default().to_owned();
         (part("error"), part("error_description"))
     })?;
-    let token = value["access_token"].as_str().ok_or_else(|| answer.wrong(SERVICE, "access_token"))?;
+    let token = at(&value, "access_token").as_str().ok_or_else(|| answer.wrong(SERVICE, "access_token"))?;
     Ok(Zeroizing::new(token.to_owned()))
 }

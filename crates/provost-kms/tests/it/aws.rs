@@ -29,9 +29,14 @@ fn kms(asked: &Asked) -> (u16, String) {
         "TrentService.Sign" => {
             assert_eq!(
                 (&body["MessageType"], &body["SigningAlgorithm"]),
-                (&json!("DIGEST"), &json!("ECDSA_SHA_256"))
+                (
+                    &json!(if body["Message"].as_str().unwrap().len() == 44 { "DIGEST" } else { "RAW" }),
+                    &json!("ECDSA_SHA_256")
+                )
             );
-            (200, json!({"Signature": Kept::new(1).base64(&body["Message"])}).to_string())
+            let given = STANDARD.decode(body["Message"].as_str().unwrap()).unwrap();
+            let digest = if body["MessageType"] == "RAW" { Hash::Sha256.of(&given) } else { given };
+            (200, json!({"Signature": STANDARD.encode(Kept::new(1).der(&digest))}).to_string())
         }
         "TrentService.CreateKey" => {
             assert_eq!(
@@ -61,6 +66,9 @@ async fn a_key_signs_with_the_way_it_has() {
     let signer = open.signer("awskms:///alias/team").await.unwrap();
     let signature = signer.sign(MESSAGE).await.unwrap();
     assert_eq!(signer.public_key().verify(MESSAGE, &signature, HashChoice::Usual), Ok(()));
+    let long = vec![b'x'; 4097];
+    let signature = signer.sign(&long).await.unwrap();
+    assert_eq!(signer.public_key().verify(&long, &signature, HashChoice::Usual), Ok(()));
     let unsupported = signer.sign_exactly(MESSAGE, Hash::Sha512).await.unwrap_err();
     assert!(matches!(unsupported, KeyError::UnsupportedHash { hash: Hash::Sha512, .. }), "{unsupported}");
     assert!(server.asked().iter().all(|asked| asked.header("x-amz-security-token") == "sess"));

@@ -54,8 +54,11 @@ enum Flag<'a> {
     Timeout,
 }
 
+/// A flag's name, its letter, and what it is.
+type Global = (&'static str, char, fn() -> Flag<'static>);
+
 /// The flags that every verb of cosign has.
-const GLOBAL: [(&str, char, fn() -> Flag<'static>); 4] = [
+const GLOBAL: [Global; 4] = [
     ("help", 'h', || Flag::Help),
     ("output-file", '\0', || Flag::OutputFile),
     ("verbose", 'd', || Flag::Verbose),
@@ -208,7 +211,7 @@ pub(super) fn read(
     let Some(verb) = verb else { return Ok(Read::Ours) };
     verb.arity.check(&arguments, &words).map_err(|text| fail(&flags.line.remarks, text, false))?;
     if verb.reads_variables {
-        flags.from_variables(environment);
+        flags.read_variables(environment);
     }
     Ok(Read::Line(flags.finish(path, arguments, verb)))
 }
@@ -377,7 +380,7 @@ impl<'a> Flags<'a> {
     }
 
     /// Flags that were not given are read from `COSIGN_<FLAG>`; what cannot be read there counts as not set.
-    fn from_variables(&mut self, environment: &Environment) {
+    fn read_variables(&mut self, environment: &Environment) {
         let named = |flag: &str| {
             let name = format!("COSIGN_{}", flag.to_uppercase().replace('-', "_"));
             environment.text(&name).filter(|value| !value.is_empty())
