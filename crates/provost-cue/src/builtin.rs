@@ -252,7 +252,9 @@ pub(crate) fn call(
             values.push(value);
             continue;
         }
-        let value = context.eval_need(*argument, env, Need::Whole, force)?;
+        // A list may count its own elements while they are still without value.
+        let need = if builtin.name == "len" { Need::Fields } else { Need::Whole };
+        let value = context.eval_need(*argument, env, need, force)?;
         values.push(known_argument(context, builtin, value, *kinds, position)?);
     }
     if filled && let Some(default) = builtin.default {
