@@ -1,5 +1,7 @@
 //! Referrers: who names a digest as subject, by the OCI 1.1 API or the fallback tag.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use http::header::ACCEPT;
 use http::{HeaderValue, Method};
@@ -8,7 +10,9 @@ use provost_oci::{Descriptor, Digest, ImageIndex, ImageManifest, Repository, Sel
 
 use crate::answer::Expect;
 use crate::endpoint::referrers_path;
-use crate::limits::{FALLBACK_TAG_TRIES, PAGES, REFERRERS_LIMIT, REFERRERS_PAGE_LIMIT};
+use crate::limits::{
+    FALLBACK_TAG_SPANS, FALLBACK_TAG_TRIES, FALLBACK_TAG_WAIT, PAGES, REFERRERS_LIMIT, REFERRERS_PAGE_LIMIT,
+};
 use crate::manifests::too_many;
 use crate::store::{Manifest, StoreError};
 use crate::transport::{Ask, Target, Transport};
@@ -112,6 +116,7 @@ impl Transport {
         entry: &Descriptor,
     ) -> Result<(), StoreError> {
         let tag = fallback_tag(subject);
+        let mut read = Instant::now();
         let mut manifests = self.referrers_by_tag(repository, subject).await?;
         for _ in 0..FALLBACK_TAG_TRIES {
             if manifests.iter().any(|listed| listed.digest == entry.digest) {
@@ -122,6 +127,9 @@ impl Transport {
             let bytes =
                 index_of(manifests).map_err(|e| not_an_index(repository.to_string(), e.to_string()))?;
             self.put_manifest(repository, &tag, &Manifest::new(OCI_INDEX, bytes)).await?;
+            let wait = read.elapsed().saturating_mul(FALLBACK_TAG_SPANS).min(FALLBACK_TAG_WAIT);
+            tokio::time::sleep(wait).await;
+            read = Instant::now();
             manifests = self.referrers_by_tag(repository, subject).await?;
         }
         if manifests.iter().any(|listed| listed.digest == entry.digest) {

@@ -1,6 +1,7 @@
 //! Appending a layer to the `.att` or `.sig` manifest beside an image, keeping what others put there.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use provost_oci::manifest::RootFs;
@@ -10,9 +11,15 @@ use provost_statement::go_json;
 use provost_statement::tag_scheme::MAX_LAYERS;
 use serde_json::{Value, json};
 
-/// How often a write that somebody else overwrote is tried again; each round adds one writer's layer, so eight
-/// rounds serve eight writers that collide at once.
-pub const ATTEMPTS: usize = 8;
+/// How often a write that somebody else overwrote is tried again; each round adds one writer's layer, so sixteen
+/// rounds serve sixteen writers that collide at once.
+pub const ATTEMPTS: usize = 16;
+/// How many times the span of a write of ours is waited for before the tag is read back. Registries write without
+/// conditions: another writer who read the tag before our write overwrites it within a span like ours, and only a
+/// look after that sees the loss.
+const SPANS: u32 = 4;
+/// The longest wait before the tag is read back, however slow the registry is.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 /// A layer to append.
@@ -113,6 +120,7 @@ pub async fn attach_as(
     let selector = Selector::Tag(tag.to_owned());
     let mut wanted: Vec<Descriptor> = Vec::new();
     for _ in 0..ATTEMPTS {
+        let read = Instant::now();
         let Existing { mut layers, docker } = existing(store, repository, tag).await?;
         let there = |layers: &[Descriptor], one: &Descriptor| {
             layers.iter().any(|l| l.digest == one.digest && l.annotations == one.annotations)
@@ -141,6 +149,7 @@ pub async fn attach_as(
         let docker = docker.unwrap_or(options.docker_media_types);
         put(store, repository, &selector, &layers, docker, options.created.as_deref()).await?;
         wanted = layers;
+        tokio::time::sleep(read.elapsed().saturating_mul(SPANS).min(LONGEST_WAIT)).await;
     }
     let layers = existing(store, repository, tag).await?.layers;
     if wanted.iter().all(|one| layers.iter().any(|l| l.digest == one.digest)) {
