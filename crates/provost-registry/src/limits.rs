@@ -82,11 +82,11 @@ pub const ADDRESSES: usize = 8;
 /// The longest life a token is given credit for, whatever its service says; older ones are fetched anew.
 pub const TOKEN_LIFE_LIMIT: Duration = Duration::from_secs(3600);
 
-/// How often the fallback tag is written again when another writer was quicker: each round serves one of sixteen.
-pub const FALLBACK_TAG_TRIES: usize = 16;
+/// How often the fallback tag is written again when another writer was quicker: each round serves one of sixty-four.
+pub const FALLBACK_TAG_TRIES: usize = 64;
 /// How many times the span of a write of ours is waited for before the fallback tag is read back: another writer who
 /// read it before our write overwrites it within a span like ours, and only a look after that sees the loss.
-pub(crate) const FALLBACK_TAG_SPANS: u32 = 4;
+pub(crate) const FALLBACK_TAG_SPANS: u32 = 6;
 /// The longest wait before the fallback tag is read back, however slow the registry is.
 pub(crate) const FALLBACK_TAG_WAIT: Duration = Duration::from_secs(5);
 

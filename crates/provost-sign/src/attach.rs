@@ -11,13 +11,13 @@ use provost_statement::go_json;
 use provost_statement::tag_scheme::MAX_LAYERS;
 use serde_json::{Value, json};
 
-/// How often a write that somebody else overwrote is tried again; each round adds one writer's layer, so sixteen
-/// rounds serve sixteen writers that collide at once.
-pub const ATTEMPTS: usize = 16;
+/// How often a write that somebody else overwrote is tried again; each round adds one writer's layer, so sixty-four
+/// rounds serve sixty-four writers that collide at once.
+pub const ATTEMPTS: usize = 64;
 /// How many times the span of a write of ours is waited for before the tag is read back. Registries write without
 /// conditions: another writer who read the tag before our write overwrites it within a span like ours, and only a
 /// look after that sees the loss.
-const SPANS: u32 = 4;
+const SPANS: u32 = 6;
 /// The longest wait before the tag is read back, however slow the registry is.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
