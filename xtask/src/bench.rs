@@ -4,15 +4,25 @@ mod verify;
 
 use anyhow::{Result, bail};
 
-/// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`.
+use crate::shell;
+
+/// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`, `cue` (with the peer's program in
+/// `CUE`, beside it) or `policy`.
 ///
 /// # Errors
 /// When a command fails or a target is missed.
 pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["verify", rest @ ..] => verify::run(rest),
-        _ => bail!("usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM]"),
+        ["cue"] => in_process("provost-cue", "documents"),
+        ["policy"] => in_process("provost-kyverno", "policies"),
+        _ => bail!("usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | cue | policy"),
     }
+}
+
+/// A benchmark that needs no other program: a bench target of its crate.
+fn in_process(package: &str, bench: &str) -> Result<()> {
+    shell::run("cargo", &["bench", "--quiet", "--package", package, "--bench", bench])
 }
 
 /// Runs a program and says on standard error how many KiB it took at its peak; for use in a process of its own, since
