@@ -4,5 +4,6 @@
 pub mod authority;
 mod memory_store;
 pub mod services;
+pub mod tuf;
 
 pub use memory_store::{MemoryStore, Request};

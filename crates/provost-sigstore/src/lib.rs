@@ -16,6 +16,7 @@ pub mod chain;
 pub mod entry_content;
 pub mod fulcio_client;
 pub mod identity;
+pub mod initialize;
 pub mod log_entry;
 mod protobuf_time;
 pub mod rekor_client;

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use sigstore_trust_root::tuf::{TufBootstrap, TufConfig, fetch_trust_material};
+use jiff::Timestamp;
+use sigstore_trust_root::tuf::{SIGNING_CONFIG_TARGET, TRUSTED_ROOT_TARGET};
+use sigstore_tuf::FileStore;
 
+use crate::initialize::{self, PUBLIC_MIRROR, known_root};
 use crate::signing_config::SigningConfig;
 
 /// A TUF repository.
@@ -33,20 +36,25 @@ pub struct TufError(pub String);
 ///
 /// # Errors
 /// When the repository cannot be reached, or what it says does not verify.
-pub async fn fetch(repository: &TufRepository, client: &reqwest::Client) -> Result<SharedTrust, TufError> {
-    let config = match &repository.mirror {
-        None => TufConfig::production(),
-        Some((url, root)) => TufConfig::custom(url, TufBootstrap::trusted(root)),
-    };
-    let config = config.with_http_client(client.clone());
-    let config = match &repository.cache {
-        Some(folder) => config.with_cache_dir(folder.clone()),
-        None => config.without_cache(),
-    };
+pub async fn fetch(
+    repository: &TufRepository,
+    client: &reqwest::Client,
+    now: Timestamp,
+) -> Result<SharedTrust, TufError> {
     let failed = |reason: String| TufError(reason);
-    let (root, signing) = fetch_trust_material(config).await.map_err(|error| failed(error.to_string()))?;
-    let trusted_root = serde_json::to_vec(&root).map_err(|error| failed(error.to_string()))?;
-    let signing = serde_json::to_vec(&signing).map_err(|error| failed(error.to_string()))?;
+    let refused = |error: sigstore_tuf::Error| failed(initialize::chain(&error));
+    let (url, root) = match &repository.mirror {
+        None => (PUBLIC_MIRROR, known_root(PUBLIC_MIRROR)),
+        Some((url, root)) => (url.as_str(), root.as_slice()),
+    };
+    let source = initialize::repository(url, client).map_err(|error| failed(error.to_string()))?;
+    let mut updater = initialize::updater(source, root).map_err(refused)?;
+    if let Some(folder) = &repository.cache {
+        updater = updater.with_store(FileStore::new(folder));
+    }
+    updater.refresh(now).await.map_err(refused)?;
+    let trusted_root = updater.get_target(TRUSTED_ROOT_TARGET, now).await.map_err(refused)?;
+    let signing = updater.get_target(SIGNING_CONFIG_TARGET, now).await.map_err(refused)?;
     let signing_config = SigningConfig::parse(&signing).map_err(|error| failed(error.to_string()))?;
     Ok(SharedTrust { trusted_root, signing_config })
 }

@@ -81,6 +81,8 @@ enum Command {
     Dockerfile(command::dockerfile::Args),
     /// Log in to a registry.
     Login(command::login::Args),
+    /// Fetch whom to believe from a TUF repository.
+    Initialize(command::initialize::Args),
     /// Print the environment variables that matter.
     Env(command::env::Args),
     /// Print the version.
@@ -249,6 +251,13 @@ impl Command {
                 | Self::Clean(_)
                 | Self::Manifest(_)
                 | Self::Dockerfile(_)
+                | Self::SignBlob(_)
+                | Self::AttestBlob(_)
+                | Self::VerifyBlob(_)
+                | Self::VerifyBlobAttestation(_)
+                | Self::Bundle(_)
+                | Self::SigningConfig(_)
+                | Self::Initialize(_)
         )
     }
 }
@@ -281,6 +290,7 @@ async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
         Command::Manifest(args) => command::manifest::run(args, face).await,
         Command::Dockerfile(args) => command::dockerfile::run(args, face).await,
         Command::Login(args) => command::login::run(args, face),
+        Command::Initialize(args) => command::initialize::run(args, face).await,
         Command::Env(args) => command::env::run(&args, face),
         Command::Version(args) => command::version::run(&args, face),
         Command::Completion(args) => command::completion::run(&args, &mut Cli::command(), face),

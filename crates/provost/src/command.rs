@@ -19,6 +19,7 @@ pub(crate) mod env;
 pub(crate) mod generate_key_pair;
 pub(crate) mod image;
 pub(crate) mod import_key_pair;
+pub(crate) mod initialize;
 pub(crate) mod jp;
 pub(crate) mod load;
 pub(crate) mod login;

@@ -125,13 +125,16 @@ async fn read(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failur
             Some(value) => Ok(Zeroizing::new(value.into_bytes())),
             None => Err(Failure::new(format!("loading URL: env var ${rest} not found"))),
         },
-        "http" | "https" => fetch(reference, face).await,
+        "http" | "https" => fetch(reference, KEY_FILE_LIMIT, face).await,
         other => Err(Failure::new(format!("loading URL: unrecognized scheme: {other}://"))),
     }
 }
 
-/// Fetches a key file: at most as long as any key, at a few removes, and never from https to anything else.
-async fn fetch(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// Fetches a file of at most so many bytes, at a few removes, and never from https to anything else.
+///
+/// # Errors
+/// When no such file can be had there.
+pub(crate) async fn fetch(reference: &str, limit: usize, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let none: Option<PathBuf> = None;
     let client: Client = surroundings::client(face, none.as_deref())?;
     let told = |what: String| Failure::new(format!("loading URL {reference}: {what}"));
@@ -156,8 +159,8 @@ async fn fetch(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failu
         }
         let mut bytes = Zeroizing::new(Vec::new());
         while let Some(chunk) = answer.chunk().await? {
-            if bytes.len() + chunk.len() > KEY_FILE_LIMIT {
-                return Err(told(format!("longer than the {KEY_FILE_LIMIT} bytes of any key")));
+            if bytes.len() + chunk.len() > limit {
+                return Err(told(format!("longer than the {limit} bytes expected")));
             }
             bytes.extend_from_slice(&chunk);
         }

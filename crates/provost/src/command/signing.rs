@@ -7,6 +7,7 @@ use std::path::Path;
 use provost_registry::{Pem, RemoteOptions, TlsOptions, service_client};
 use provost_sign::{BundleError, Payload, Vouched, Witnesses, certified, new_bundle};
 use provost_sigstore::bundle_writing::NewBundle;
+use provost_sigstore::initialize;
 use provost_sigstore::service_client::{Service, ServiceError, Unreached};
 use provost_sigstore::signing_config::{Choice, SigningConfig, SigningService, choose, choose_one};
 use provost_sigstore::signing_tuf::{self, TufRepository};
@@ -102,7 +103,7 @@ impl<'a> Signing<'a> {
         let wants_root = (certificate && no_ct_key) || by_config;
         let wants_config = by_config && flags.signing_config.is_none();
         let fetched = if (wants_root && flags.trusted_root.is_none()) || wants_config {
-            Some(signing_tuf::fetch(&tuf_repository(face)?, &self.client).await)
+            Some(signing_tuf::fetch(&tuf_repository(face)?, &self.client, jiff::Timestamp::now()).await)
         } else {
             None
         };
@@ -262,11 +263,11 @@ impl<'a> Signing<'a> {
 /// When the repository cannot be reached, or what it says does not verify.
 pub(crate) async fn default_services(face: &Face) -> Result<signing_tuf::SharedTrust, Failure> {
     let client = service_client(&options(face))?;
-    Ok(signing_tuf::fetch(&tuf_repository(face)?, &client).await?)
+    Ok(signing_tuf::fetch(&tuf_repository(face)?, &client, jiff::Timestamp::now()).await?)
 }
 
 /// How services are reached: by the machine's own roots and proxies.
-fn options(face: &Face) -> RemoteOptions {
+pub(crate) fn options(face: &Face) -> RemoteOptions {
     RemoteOptions {
         proxies: provost_registry::Proxies::of(|name| face.environment.raw(name)),
         ..RemoteOptions::default()
@@ -294,15 +295,33 @@ fn timestamp_client(
     Ok(Some(made.map_err(|error| Failure::from(error).context("getting TSA client transport"))?))
 }
 
-/// Public Sigstore's TUF repository, or the one that `TUF_MIRROR` and `TUF_ROOT_JSON` name.
+/// The TUF repository that `TUF_MIRROR` names, or that was initialized last, or public Sigstore's.
 fn tuf_repository(face: &Face) -> Result<TufRepository, Failure> {
     let variable = |name: &str| face.environment.text(name).filter(|text| !text.is_empty());
-    let mirror = match (variable("TUF_MIRROR"), variable("TUF_ROOT_JSON")) {
-        (Some(url), Some(file)) => Some((url, go_os::read(Path::new(&file), CONFIG_LIMIT)?)),
-        _ => None,
+    let Some(folder) = super::initialize::cache(face) else {
+        return Ok(TufRepository::default());
     };
-    let home = variable("HOME").map(|home| Path::new(&home).join(".sigstore").join("provost"));
-    Ok(TufRepository { mirror, cache: variable("TUF_ROOT").map(Into::into).or(home) })
+    let url = match variable("TUF_MIRROR") {
+        Some(url) => url,
+        None => match initialize::initialized(&folder)? {
+            Some((url, _)) => url,
+            None => initialize::PUBLIC_MIRROR.to_owned(),
+        },
+    };
+    let cache = initialize::mirror_folder(&folder, &url)?;
+    let named = variable("TUF_ROOT_JSON").map(std::path::PathBuf::from);
+    let mirror = if url == initialize::PUBLIC_MIRROR {
+        None
+    } else {
+        let file = named.unwrap_or_else(|| cache.join("root.json"));
+        let read = go_os::read(&file, CONFIG_LIMIT);
+        let root = read.map_err(|failure| {
+            failure
+                .context("error setting root: expected TUF_ROOT_JSON, or a root that `initialize` has kept")
+        })?;
+        Some((url, root))
+    };
+    Ok(TufRepository { mirror, cache: Some(cache) })
 }
 
 /// cosign's remarks about files that bundles leave unwritten.

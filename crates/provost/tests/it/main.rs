@@ -18,6 +18,7 @@ mod cue_language;
 mod cue_verbs;
 mod demo;
 mod image_build;
+mod initialize;
 mod jp;
 mod key_pairs;
 mod keyless;

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use provost_keys::PublicKey;
 use provost_sigstore::certificate::{CERTIFICATE_FILE_LIMIT, Certificate};
+use provost_sigstore::initialize;
 use provost_sigstore::stamp::StampAuthority;
 use provost_sigstore::trust_root::{TRUSTED_ROOT_LIMIT, TrustMaterial, TrustedRootError};
 use provost_sigstore::window::Window;
 use provost_verify::dialect::go_text;
 
+use crate::command::initialize::cache;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::go_os;
@@ -54,7 +56,7 @@ pub(super) fn load(sources: &Sources<'_>, face: &Face) -> Result<Loaded, Failure
         "SIGSTORE_TSA_CERTIFICATE_FILE",
     ];
     let elsewhere = files.iter().any(Option::is_some) || named.iter().any(|name| variable(name).is_some());
-    let fetched = if sources.key_alone || elsewhere { None } else { fetched_root(face) };
+    let fetched = if sources.key_alone || elsewhere { None } else { fetched_root(face)? };
     if let Some(path) = fetched {
         let material = trusted_root(&path)
             .map_err(|failure| failure.context("setting trusted material: loading trusted root"))?;
@@ -171,25 +173,26 @@ fn trusted_root(path: &Path) -> Result<TrustMaterial, Failure> {
     })
 }
 
-/// Where `initialize` keeps what it fetched: `TUF_ROOT`, or a folder below the home.
-fn cache(face: &Face) -> Option<PathBuf> {
-    let named = face.environment.raw("TUF_ROOT").filter(|path| !path.is_empty()).map(PathBuf::from);
-    named.or_else(|| Some(PathBuf::from(face.environment.raw("HOME")?).join(".sigstore").join("root")))
-}
-
-/// The trusted root that was fetched, where there is one: the folder's own, or that of its only mirror.
-fn fetched_root(face: &Face) -> Option<PathBuf> {
-    let folder = cache(face)?;
+/// The trusted root that was fetched, where there is one: that of the mirror initialized last, or the folder's own, or
+/// that of its only mirror.
+fn fetched_root(face: &Face) -> Result<Option<PathBuf>, Failure> {
+    let Some(folder) = cache(face) else { return Ok(None) };
     let below = |folder: &Path| folder.join("targets").join("trusted_root.json");
+    let initialized = initialize::initialized(&folder)?;
+    let known = initialized.as_ref().map(|(_, mirror)| below(mirror));
     let own = below(&folder);
-    if own.is_file() {
-        return Some(own);
+    if let Some(path) = known.into_iter().chain([own]).find(|path| path.is_file()) {
+        return Ok(Some(path));
     }
-    let mirrors = std::fs::read_dir(&folder).ok()?.filter_map(Result::ok).map(|entry| below(&entry.path()));
+    if initialized.is_some() {
+        return Ok(None);
+    }
+    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(None) };
+    let mirrors = entries.filter_map(Result::ok).map(|entry| below(&entry.path()));
     let mut found: Vec<PathBuf> = mirrors.filter(|path| path.is_file()).collect();
     // With several mirrors it would be open whose word counts.
-    let only = found.pop()?;
-    found.is_empty().then_some(only)
+    let only = found.pop();
+    Ok(only.filter(|_| found.is_empty()))
 }
 
 fn missing(wanted: &str, face: &Face) -> Failure {
