@@ -7,6 +7,7 @@ mod credentials;
 mod profile;
 mod signature;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,9 +40,9 @@ const ALGORITHMS: [(&str, Hash); 6] = [
     ("RSASSA_PKCS1_V1_5_SHA_512", Hash::Sha512),
 ];
 
-/// The longest message AWS hashes itself, in bytes; of longer ones it gets the hash. The services that stand in for AWS in
-/// tests (moto among them) hash whatever they are given, so short messages go as they are.
-const RAW_LIMIT: usize = 4096;
+/// How long a message is that AWS hashes itself, in bytes; of others, the empty one among them, it gets the hash. The
+/// services that stand in for AWS in tests (moto among them) hash whatever they are given, so short messages go as they are.
+const RAW: RangeInclusive<usize> = 1..=4096;
 
 /// The parts of a reference.
 #[derive(Debug, PartialEq, Eq)]
@@ -204,7 +205,7 @@ struct AwsKey {
 impl RemoteKey for AwsKey {
     async fn sign(&self, message: &[u8], hash: Hash) -> Result<Vec<u8>, KmsError> {
         let algorithm = self.algorithms.iter().find(|(_, known)| *known == hash).map(|(name, _)| *name);
-        let (kind, bytes) = match message.len() <= RAW_LIMIT {
+        let (kind, bytes) = match RAW.contains(&message.len()) {
             true => ("RAW", message.to_vec()),
             false => ("DIGEST", hash.of(message)),
         };

@@ -127,6 +127,14 @@ pub enum PluginFault {
         /// The program that was looked for.
         program: String,
     },
+    /// The program that serves tokens is not there; cosign, built without them, has no better words either.
+    #[error(
+        "keys on PKCS#11 tokens are served by the program {program}, which is in no absolute folder of the PATH: add the folder it was installed in"
+    )]
+    NoTokens {
+        /// The program that was looked for.
+        program: String,
+    },
     /// The program could not be run.
     #[error("error executing plugin program: {program}: {cause}")]
     Run {

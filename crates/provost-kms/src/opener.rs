@@ -26,10 +26,11 @@ impl Opener {
     }
 
     fn kind(&self, reference: &str) -> Result<KmsKind, KmsError> {
+        let shown = || plugin::pin::split(reference).0;
         let kind = KmsKind::of(reference)
-            .ok_or_else(|| KmsError::Setting(format!("{reference}: names no key in a service")))?;
+            .ok_or_else(|| KmsError::Setting(format!("{}: names no key in a service", shown())))?;
         if !self.allowed.contains(&kind) {
-            return Err(KmsError::NotAllowed { reference: reference.to_owned(), kind });
+            return Err(KmsError::NotAllowed { reference: shown(), kind });
         }
         Ok(kind)
     }

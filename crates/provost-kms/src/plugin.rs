@@ -3,6 +3,8 @@
 //! A program is looked for in the absolute folders of the PATH alone, started without a shell, with a listed
 //! environment, and ended when it takes too long or writes too much. What it writes on standard error is shown.
 
+pub(crate) mod pin;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -19,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
+use self::pin::PKCS11;
 use crate::error::{KmsError, PluginFault};
 use crate::remote_key::{RemoteKey, RemoteSigner};
 use crate::surroundings::Surroundings;
@@ -28,8 +31,6 @@ use crate::transport::plain;
 pub const PLUGIN_TIME: Duration = Duration::from_secs(10);
 /// The longest answer: a signature or public key in base64 inside JSON has a few KiB.
 pub const PLUGIN_OUTPUT_LIMIT: usize = 1024 * 1024;
-/// What the reference of a key on a PKCS#11 token begins with, and who serves it.
-const PKCS11: &str = "pkcs11:";
 /// The variables every plugin gets; besides them those that begin with its own name, and those that
 /// `PROVOST_KMS_PLUGIN_ENV` lists.
 const VARIABLES: [&str; 20] = [
@@ -56,7 +57,7 @@ const VARIABLES: [&str; 20] = [
 ];
 /// What a token's driver and its PIN are named by.
 const PKCS11_VARIABLES: [&str; 5] = [
-    "COSIGN_PKCS11_PIN",
+    pin::VARIABLE,
     "COSIGN_PKCS11_MODULE_PATH",
     "COSIGN_PKCS11_IGNORE_CERTIFICATE",
     "SOFTHSM2_CONF",
@@ -92,10 +93,18 @@ impl Plugin {
             .map(|folder| folder.join(&program))
             .find(|file| is_program(file));
         let Some(program) = found else {
-            return Err(PluginFault::NotFound { scheme: name.to_owned(), program }.into());
+            return Err(match reference.starts_with(PKCS11) {
+                true => PluginFault::NoTokens { program }.into(),
+                false => PluginFault::NotFound { scheme: name.to_owned(), program }.into(),
+            });
         };
-        let variables = variables(name, around.as_ref());
-        Ok(Self { program, resource: resource.to_owned(), variables, around, time: PLUGIN_TIME })
+        let mut variables = variables(name, around.as_ref());
+        let (resource, pin) = pin::split(resource);
+        if let Some(pin) = pin {
+            variables.retain(|(name, _)| name != pin::VARIABLE);
+            variables.push((pin::VARIABLE.to_owned(), pin));
+        }
+        Ok(Self { program, resource, variables, around, time: PLUGIN_TIME })
     }
 
     fn init(&self) -> InitOptions {
@@ -176,7 +185,7 @@ impl Plugin {
         let answer = self.call(&request, b"").await?;
         let pem = answer.public_key.ok_or_else(|| self.lacks("publicKey"))?;
         Ok(RemoteSigner {
-            reference: reference.to_owned(),
+            reference: pin::split(reference).0,
             public: PublicKey::from_pem(&pem.public_key_pem.0)?,
             hash: Hash::Sha256,
             others: vec![Hash::Sha384, Hash::Sha512],

@@ -81,6 +81,32 @@ async fn a_program_keeps_a_key() {
 }
 
 #[tokio::test]
+async fn a_tokens_pin_goes_by_the_environment_and_into_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    keeper(folder.path());
+    let here = folder.path();
+    let reference = "pkcs11:token=t;object=k?module-path=/m.so&pin-value=64%382";
+    let path = format!("{}:{SYSTEM}", here.display());
+    let open = opener(&[("PATH", path.as_str()), ("COSIGN_PKCS11_PIN", "other")], &[KmsKind::Plugin]);
+    let missing = open.signer(reference).await.unwrap_err();
+    assert!(
+        matches!(&missing, KmsError::Plugin(PluginFault::NoTokens { program }) if program == "sigstore-kms-pkcs11"),
+        "{missing}"
+    );
+    std::fs::rename(here.join("sigstore-kms-my-hsm"), here.join("sigstore-kms-pkcs11")).unwrap();
+    let signer = open.signer(reference).await.unwrap();
+    let seen = std::fs::read_to_string(here.join("env")).unwrap();
+    assert!(seen.lines().any(|line| line == "COSIGN_PKCS11_PIN=6482"), "{seen}");
+    let calls = std::fs::read_to_string(here.join("calls")).unwrap();
+    assert!(calls.contains(r#""keyResourceID":"pkcs11:token=t;object=k?module-path=/m.so""#), "{calls}");
+    let wrong = signer.sign(b"another").await.unwrap_err();
+    let refused = opener(&[("PATH", &path)], &[]).signer(reference).await.unwrap_err();
+    for shown in [missing.to_string(), wrong.to_string(), refused.to_string()] {
+        assert!(!shown.contains("6482") && !shown.contains("64%382"), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn names_are_plain_and_only_absolute_folders_are_searched() {
     let folder = tempfile::tempdir().unwrap();
     keeper(folder.path());
