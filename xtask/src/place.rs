@@ -59,6 +59,11 @@ impl Place {
         self.environment.push((name.into(), value.into()));
     }
 
+    /// What no later command sees any more.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.environment.retain(|(known, _)| known != name);
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> Result<()> {
         let path = self.folder().join(name);
         fs::create_dir_all(path.parent().context("a file's folder")?)?;

@@ -219,7 +219,7 @@ mod tests {
                 assert_eq!((x, y), (&*vec![1; width], &*vec![2; width]));
             }
             assert!(coordinates(&[vec![5, 5], bare.clone()].concat(), width).is_none());
-            assert!(coordinates(bare.get(1..).unwrap(), width).is_none());
+            assert!(coordinates(bare.split_first().unwrap().1, width).is_none());
         }
     }
 }

@@ -12,10 +12,30 @@ use crate::{fetched, shell};
 
 /// What plays AWS.
 const MOTO: &str = "moto[server]==5.2.5";
+/// Signing without a log.
+const OFFLINE: [&str; 2] = ["--use-signing-config=false", "--tlog-upload=false"];
+/// What `verify-blob` says of a file or a key that is not the one.
+const REFUSAL: &str = "failed to verify signature";
 /// How many images each key signs.
 const IMAGES: usize = 20;
 /// The token's PIN.
 const PIN: &str = "648219";
+/// Makes keys that cosign does not make, by moto's own client: `ALIAS=KEY_SPEC…`.
+const MAKE: &str = "import boto3, os, sys
+kms = boto3.client('kms', os.environ['AWS_REGION'])
+for name, spec in (one.split('=') for one in sys.argv[1:]):
+    made = kms.create_key(KeySpec=spec, KeyUsage='SIGN_VERIFY')['KeyMetadata']['KeyId']
+    kms.create_alias(AliasName='alias/' + name, TargetKeyId=made)
+";
+/// Keys on the token: label, id, kind.
+const TOKEN_KEYS: [(&str, &str, &str); 4] = [
+    ("p256", "01", "EC:prime256v1"),
+    ("rsa2048", "02", "rsa:2048"),
+    ("p384", "03", "EC:secp384r1"),
+    ("p521", "04", "EC:secp521r1"),
+];
+/// The longest message AWS takes whole, in bytes; the hash of longer ones is what moto hashes once more.
+const AWS_RAW: usize = 4096;
 
 /// Signs and verifies with keys that never leave their service.
 pub(super) fn run(setting: &Setting) -> Result<()> {
@@ -24,9 +44,6 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
     let registry = Server::provost_registry(&setting.binary, place.folder())?;
     let scene = registry.address.to_string();
     aws(setting, &mut place, &scene).context("awskms")?;
-    if setting.short {
-        return Ok(());
-    }
     token(setting, &mut place, &scene).context("pkcs11")
 }
 
@@ -44,21 +61,29 @@ fn aws(setting: &Setting, place: &mut Place, registry: &str) -> Result<()> {
     let key = "awskms:///alias/provost";
     place.refuses(&["public-key", "--key", key], "NotFoundException")?;
     place.must(&["generate-key-pair", "--kms", key])?;
-    place.must(&["public-key", "--key", key])?;
-    if setting.short {
-        // moto hashes a digest once more, so what it signs verifies nowhere; the full run keeps saying so.
-        shell::say("a key in AWS KMS, as moto plays it, is made and read");
-        return Ok(());
+    let others = ["rsa2048=RSA_2048", "p384=ECC_NIST_P384", "p521=ECC_NIST_P521"];
+    place.must_by(&programs.join("python"), &[["-c", MAKE].as_slice(), &others].concat())?;
+    for name in ["provost", "rsa2048", "p384", "p521"] {
+        let key = format!("awskms:///alias/{name}");
+        let label = format!("aws-{name}");
+        signs(setting, place, registry, &label, &key)?;
+        blob(place, &label, &key, &"x".repeat(AWS_RAW))?;
+        // A signature that does not verify under the key is never handed on.
+        place.write("long", &"x".repeat(AWS_RAW + 1))?;
+        place.refuses(
+            &[["sign-blob", "--key", &key, "--bundle", "long.bundle"].as_slice(), &OFFLINE, &["long"]]
+                .concat(),
+            "public half",
+        )?;
     }
-    signs(setting, place, registry, "aws", key)?;
-    shell::say("a key in AWS KMS, as moto plays it, signs and verifies");
+    shell::say("keys in AWS KMS, as moto plays it, sign and verify");
     Ok(())
 }
 
 /// A key on a token, through the helper that speaks cosign's plugin protocol.
 fn token(setting: &Setting, place: &mut Place, registry: &str) -> Result<()> {
     shell::install(&[("softhsm2-util", "softhsm2"), ("pkcs11-tool", "opensc")])?;
-    let helper = helper()?;
+    let helper = helper(setting)?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(helper).chain(std::env::split_paths(&path));
     place.set("PATH", std::env::join_paths(folders)?);
@@ -71,25 +96,47 @@ fn token(setting: &Setting, place: &mut Place, registry: &str) -> Result<()> {
     let init = ["--init-token", "--free", "--label", "provost", "--pin", PIN, "--so-pin", PIN];
     place.must_by(Path::new("softhsm2-util"), &init)?;
     let make = ["--module", &module, "--token-label", "provost", "--login", "--pin", PIN, "--keypairgen"];
-    for (label, id, kind) in [("ec", "01", "EC:prime256v1"), ("rsa", "02", "rsa:2048")] {
+    for (label, id, kind) in TOKEN_KEYS {
         let rest = ["--key-type", kind, "--label", label, "--id", id];
         place.must_by(Path::new("pkcs11-tool"), &[make.as_slice(), &rest].concat())?;
-        let key = format!("pkcs11:token=provost;object={label}?module-path={module}&pin-value={PIN}");
-        signs(setting, place, registry, label, &key)?;
-        let wrong = key.replace(PIN, "000000");
-        let refused = place.run(&["sign", "--key", &wrong, &format!("{registry}/kms/{label}:v0")])?;
-        if refused.exit == 0 || refused.stderr.contains("000000") || refused.stderr.contains(PIN) {
-            bail!("a wrong PIN signs, or a PIN is shown: {}", refused.stderr.trim());
+        let bare = format!("pkcs11:token=provost;object={label}?module-path={module}");
+        let with = |pin: &str| format!("{bare}&pin-value={pin}");
+        let name = format!("token-{label}");
+        signs(setting, place, registry, &name, &with(PIN))?;
+        blob(place, &name, &with(PIN), &"x".repeat(AWS_RAW + 1))?;
+        place.write("blob", label)?;
+        let sign = |key: &str| {
+            place.run(
+                &[["sign-blob", "--key", key, "--bundle", "no.bundle"].as_slice(), &OFFLINE, &["blob"]]
+                    .concat(),
+            )
+        };
+        for (key, words) in [(with("000000"), "PIN is incorrect"), (bare.clone(), "COSIGN_PKCS11_PIN")] {
+            let refused = sign(&key)?;
+            if refused.exit == 0 || !refused.stderr.contains(words) || refused.stderr.contains("000000") {
+                bail!("a wrong PIN or none signs, or is shown: {}", refused.stderr.trim());
+            }
         }
+        place.set("COSIGN_PKCS11_PIN", PIN);
+        blob(place, &name, &format!("pkcs11:token=provost;id=%{id}?module-path={module}"), label)?;
+        place.unset("COSIGN_PKCS11_PIN");
     }
     shell::say("keys on a PKCS#11 token sign and verify");
     Ok(())
 }
 
-/// The folder of the helper, built as the binary is.
-fn helper() -> Result<PathBuf> {
-    shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost-pkcs11"])?;
-    Ok(shell::root().join("target/release"))
+/// The folder of the helper: beside the binary, as installed; a release binary's is built as that was.
+fn helper(setting: &Setting) -> Result<PathBuf> {
+    let release = shell::root().join("target/release");
+    match setting.binary.parent() {
+        Some(folder) if folder != release && folder.join("sigstore-kms-pkcs11").is_file() => {
+            Ok(folder.to_owned())
+        }
+        _ => {
+            shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost-pkcs11"])?;
+            Ok(release)
+        }
+    }
 }
 
 /// softhsm's library, which Debian puts below the machine's own folder.
@@ -110,8 +157,7 @@ fn signs(setting: &Setting, place: &Place, registry: &str, name: &str, key: &str
         let image =
             place.image(&format!("{registry}/kms/{name}:v{number}"), &format!("{name} {number}\n"))?;
         for format in ["--new-bundle-format=false", "--new-bundle-format=true"] {
-            let offline = ["--use-signing-config=false", "--tlog-upload=false", format];
-            place.must(&[&["sign", "--key", key], offline.as_slice(), &[&image]].concat())?;
+            place.must(&[["sign", "--key", key, format].as_slice(), &OFFLINE, &[&image]].concat())?;
         }
         for known in [key, &file] {
             place.must(&["verify", "--key", known, &image])?;
@@ -119,4 +165,19 @@ fn signs(setting: &Setting, place: &Place, registry: &str, name: &str, key: &str
         place.refuses(&["verify", "--key", "stranger.pub", &image], "no matching")?;
     }
     Ok(())
+}
+
+/// Signs a file with the key, and verifies it by the key and by its exported half, which `signs` left.
+fn blob(place: &Place, name: &str, key: &str, content: &str) -> Result<()> {
+    place.write("blob", content)?;
+    place.write("other", "another file")?;
+    let bundle = format!("{name}.bundle");
+    let sign = ["sign-blob", "--key", key, "--bundle", &bundle];
+    place.must(&[sign.as_slice(), &OFFLINE, &["blob"]].concat())?;
+    let file = format!("{name}.pub");
+    for known in [key, &file] {
+        place.must(&["verify-blob", "--key", known, "--bundle", &bundle, "blob"])?;
+        place.refuses(&["verify-blob", "--key", known, "--bundle", &bundle, "other"], REFUSAL)?;
+    }
+    place.refuses(&["verify-blob", "--key", "stranger.pub", "--bundle", &bundle, "blob"], REFUSAL)
 }
