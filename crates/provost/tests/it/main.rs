@@ -11,6 +11,7 @@ mod attacks;
 mod attest;
 mod blobs;
 mod carrying;
+mod carrying_bundles;
 mod context;
 mod cue;
 mod cue_archives;
