@@ -104,6 +104,31 @@ fn only_small_files_are_taken_for_manifests_about_the_image() {
     assert!(told.stderr.contains(missing.rsplit(':').next().unwrap()), "{told:?}");
 }
 
+/// What is asked for when a verb runs: tag manifests, lists of referrers, manifests by digest, blobs.
+fn asked(context: &Context, arguments: &[&str]) -> [usize; 4] {
+    let told = context.run(arguments);
+    assert_eq!(told.exit, 0, "{told:?}");
+    let mut counts = [0; 4];
+    for line in told.stderr.lines().filter(|line| line.starts_with("--> ")) {
+        let kinds = ["/manifests/sha256-", "/referrers/sha256:", "/manifests/sha256:", "/blobs/sha256:"];
+        let kind = kinds.iter().position(|kind| line.contains(kind));
+        // A request of any other kind would be a round of its own.
+        counts[kind.unwrap_or_else(|| panic!("{line}"))] += 1;
+    }
+    counts
+}
+
+#[test]
+fn by_digest_only_what_is_needed_is_asked_for() {
+    let (context, _registry, image) = signed();
+    // Three rounds by what needs what: the tag's manifest, then its layers; the referrers, then their manifests, then their blobs.
+    // A layer of a signature's own payload and the envelopes are the only blobs: no config is fetched.
+    let verify = ["verify", "-d", "--key", "cosign.pub", &image];
+    assert_eq!(asked(&context, &verify), [1, 1, 2, 3]);
+    let attested = ["verify-attestation", "-d", "--key", "cosign.pub", "--type", "slsaprovenance", &image];
+    assert_eq!(asked(&context, &attested), [1, 1, 2, 3]);
+}
+
 fn store(context: &Context, value: &Value) -> Value {
     let text = value.to_string();
     let digest = Digest::sha256_of(text.as_bytes());
