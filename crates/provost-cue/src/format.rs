@@ -1,5 +1,6 @@
 //! CUE source in its standard form, as `cue fmt` writes it.
 
+mod definition;
 pub(crate) mod layout;
 mod pieces;
 mod printer;
@@ -8,6 +9,8 @@ use crate::error::CueErrors;
 use crate::limits::Limits;
 use crate::parser;
 use crate::source::Sources;
+
+pub use definition::definition;
 
 /// Formats one file: spacing, indentation, aligned values and comments. Line breaks stay where they were written.
 ///

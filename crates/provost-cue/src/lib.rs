@@ -53,7 +53,7 @@ mod view;
 pub use data::Data;
 pub use error::{Code, CueError, CueErrors, Reason};
 pub use export::{CueStyle, Plain, places, to_source};
-pub use format::format as format_source;
+pub use format::{definition, format as format_source};
 pub use instance::{Asked, Demands, Evaluation, Instance};
 pub use limits::Limits;
 pub use load::{

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod conditions;
+mod embed;
 mod module;
 mod packages;
 mod paths;
@@ -46,6 +47,18 @@ pub trait Files {
     /// # Errors
     /// Why it cannot be read.
     fn list(&self, path: &str) -> Result<Vec<(String, FileKind)>, FileError>;
+    /// Whether a path is a symbolic link; where there are none, it is not.
+    ///
+    /// # Errors
+    /// Why that cannot be found out.
+    fn is_link(&self, _path: &str) -> Result<bool, FileError> {
+        Ok(false)
+    }
+    /// The documents of a data file that is embedded, each as JSON text.
+    ///
+    /// # Errors
+    /// What is wrong with it, or that its encoding is not read.
+    fn documents(&self, file: &DataFile) -> Result<Vec<String>, FileError>;
 }
 
 /// What is to be loaded.
@@ -281,7 +294,15 @@ impl LoadError {
 /// # Errors
 /// The first thing that is wrong, in CUE's words.
 pub fn load(request: &Request<'_>, files: &dyn Files) -> Result<Loaded, LoadError> {
-    packages::Loader::new(request, files)?.load()
+    load_within(request, files, packages::Bounds::default())
+}
+
+fn load_within(
+    request: &Request<'_>,
+    files: &dyn Files,
+    bounds: packages::Bounds,
+) -> Result<Loaded, LoadError> {
+    packages::Loader::new(request, files, bounds)?.load()
 }
 
 /// The name of a path as errors show it: relative to the working directory, with a dot before.

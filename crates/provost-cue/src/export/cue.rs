@@ -22,12 +22,20 @@ pub struct CueStyle {
     pub spaces: bool,
     /// What is wrong is written as `_|_` with its reason.
     pub errors: bool,
+    /// Disjunctions stay as they are; otherwise their defaults are taken.
+    pub constraints: bool,
+}
+
+impl CueStyle {
+    fn chosen<'e, 'a>(self, value: Value<'e, 'a>) -> Value<'e, 'a> {
+        if self.constraints { value } else { value.default() }
+    }
 }
 
 /// Writes a value as a file: a struct's fields, anything else as it is.
 pub(super) fn write(value: Value<'_, '_>, style: CueStyle) -> Result<String, CueErrors> {
     let mut printer = Printer { layout: Layout::new(if style.spaces { "    " } else { "\t" }), style };
-    let value = value.default();
+    let value = style.chosen(value);
     match value.shape() {
         Shape::Struct => printer.fields(value)?,
         _ => {
@@ -73,7 +81,7 @@ impl Printer {
             Presence::Required => "!",
             Presence::Optional => "?",
         };
-        let value = field.value.default();
+        let value = self.style.chosen(field.value);
         let broad = self.is_broad(value);
         if broad && self.layout.at_start() {
             self.layout.flush();
@@ -109,7 +117,7 @@ impl Printer {
     }
 
     fn value(&mut self, value: Value<'_, '_>) -> Result<(), CueErrors> {
-        let value = value.default();
+        let value = self.style.chosen(value);
         match value.shape() {
             Shape::Null => self.layout.text("null"),
             Shape::Bool(value) => self.layout.text(if value { "true" } else { "false" }),

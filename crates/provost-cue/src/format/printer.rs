@@ -31,7 +31,7 @@ struct Frame {
 
 /// The formatted text of a file.
 pub(super) fn print(pieces: &[Piece], rest: &Lead) -> String {
-    let mut printer = Printer { pieces, layout: Layout::new("\t"), frames: Vec::new(), decl_flush: false };
+    let mut printer = over(pieces);
     printer.frames.push(Frame {
         kind: Kind::Decls,
         indented: true,
@@ -47,7 +47,12 @@ pub(super) fn print(pieces: &[Piece], rest: &Lead) -> String {
     printer.layout.finish()
 }
 
-struct Printer<'p> {
+/// A printer of nothing yet: for questions about where tokens belong.
+pub(super) fn over(pieces: &[Piece]) -> Printer<'_> {
+    Printer { pieces, layout: Layout::new("\t"), frames: Vec::new(), decl_flush: false }
+}
+
+pub(super) struct Printer<'p> {
     pieces: &'p [Piece],
     layout: Layout,
     frames: Vec<Frame>,
@@ -90,7 +95,7 @@ impl Printer<'_> {
     }
 
     /// Where a label that begins here has its colon.
-    fn colon(&self, at: usize) -> Option<usize> {
+    pub(super) fn colon(&self, at: usize) -> Option<usize> {
         let piece = self.get(at)?;
         let mut next = match (piece.role, piece.text.as_str()) {
             (Role::Name | Role::Keyword | Role::Literal, _) => at + 1,
@@ -113,7 +118,7 @@ impl Printer<'_> {
     }
 
     /// Where the declaration, item or group part that begins here ends: the index after its last token.
-    fn end(&self, from: usize) -> usize {
+    pub(super) fn end(&self, from: usize) -> usize {
         let mut at = from;
         while let Some(piece) = self.get(at) {
             let closes = piece.role == Role::Operator && matches!(piece.text.as_str(), "}" | "]" | ")");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::arguments::{self, Argument, Encoding, ImportPath};
+use super::embed::{self, Embedding};
 use super::module::{self, Module};
 use super::{
     DataFile, FileKind, Files, LoadError, Loaded, Package, Request, SourceFile, conditions, paths, tags,
@@ -16,7 +17,25 @@ const DIRECTORIES: usize = 10_000;
 /// Packages and imports that follow each other; each level is one frame of about 1 KiB.
 const IMPORT_DEPTH: usize = 100;
 
+/// How much one loading may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// See [`DIRECTORIES`].
+    pub(super) directories: usize,
+    /// See [`IMPORT_DEPTH`].
+    pub(super) import_depth: usize,
+    /// See [`embed::MATCHES`].
+    pub(super) matches: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { directories: DIRECTORIES, import_depth: IMPORT_DEPTH, matches: embed::MATCHES }
+    }
+}
+
 pub(super) struct Loader<'a> {
+    bounds: Bounds,
     request: &'a Request<'a>,
     files: &'a dyn Files,
     module: Option<Module>,
@@ -46,9 +65,14 @@ struct Search<'p> {
 }
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(request: &'a Request<'a>, files: &'a dyn Files) -> Result<Self, LoadError> {
+    pub(super) fn new(
+        request: &'a Request<'a>,
+        files: &'a dyn Files,
+        bounds: Bounds,
+    ) -> Result<Self, LoadError> {
         let module = module::find(request.directory, files, request.limits)?;
         Ok(Self {
+            bounds,
             request,
             files,
             module,
@@ -75,6 +99,15 @@ impl<'a> Loader<'a> {
             self.named_files(&named)?;
         }
         if !self.request.every_file {
+            let embedding = Embedding {
+                files: self.files,
+                limits: self.request.limits,
+                module: self.module.is_some(),
+                matches: self.bounds.matches,
+            };
+            for package in &mut self.loaded.packages {
+                embedding.embed(package)?;
+            }
             let seen = |name: &str| self.tags_seen.contains(name);
             tags::inject(self.request, &mut self.loaded.packages, &self.loaded.builds, &seen)?;
         }
@@ -121,8 +154,8 @@ impl<'a> Loader<'a> {
         let mut any = false;
         while let Some(directory) = waiting.pop() {
             self.directories += 1;
-            if self.directories > DIRECTORIES {
-                return Err(LoadError::Limit { what: "directories", limit: DIRECTORIES });
+            if self.directories > self.bounds.directories {
+                return Err(LoadError::Limit { what: "directories", limit: self.bounds.directories });
             }
             let below = paths::join(&directory, "cue.mod");
             if directory != root && matches!(self.files.kind(&below), Ok(Some(_))) {
@@ -196,8 +229,8 @@ impl<'a> Loader<'a> {
         position: Option<Position>,
         depth: usize,
     ) -> Result<usize, LoadError> {
-        if depth > IMPORT_DEPTH {
-            return Err(LoadError::Limit { what: "levels of imports", limit: IMPORT_DEPTH });
+        if depth > self.bounds.import_depth {
+            return Err(LoadError::Limit { what: "levels of imports", limit: self.bounds.import_depth });
         }
         let path = ImportPath::parse(text);
         if !path.path.split('/').next().is_some_and(|host| host.contains('.')) {

@@ -163,7 +163,11 @@ fn find(
 }
 
 /// The bytes of the value before an attribute, the index of the colon before it, and whether it is a disjunction.
-fn value_before(tokens: &[Token], attribute: usize, text: &str) -> Option<((usize, usize, usize), bool)> {
+pub(super) fn value_before(
+    tokens: &[Token],
+    attribute: usize,
+    text: &str,
+) -> Option<((usize, usize, usize), bool)> {
     let mut depth = 0usize;
     let mut loose = false;
     let mut end = tokens.get(attribute)?.span.start as usize;

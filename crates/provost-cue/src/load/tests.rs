@@ -8,7 +8,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{FileError, FileKind, Files, LoadError, Loaded, Request, load};
+use super::packages::Bounds;
+use super::{DataFile, Encoding, FileError, FileKind, Files, LoadError, Loaded, Request, load_within};
 use crate::limits::Limits;
 
 struct Map(BTreeMap<&'static str, &'static str>);
@@ -43,12 +44,34 @@ impl Files for Map {
         }
         Ok(out)
     }
+
+    fn is_link(&self, path: &str) -> Result<bool, FileError> {
+        Ok(path.ends_with("/link.json"))
+    }
+
+    fn documents(&self, file: &DataFile) -> Result<Vec<String>, FileError> {
+        let text = String::from_utf8(file.content.clone()).map_err(|error| FileError(error.to_string()))?;
+        match file.encoding {
+            Encoding::Json => Ok(vec![text]),
+            Encoding::Text => Ok(vec![format!("{text:?}")]),
+            other => Err(FileError(format!("no {other:?} here"))),
+        }
+    }
 }
 
 fn run(
     files: &[(&'static str, &'static str)],
     arguments: &[&str],
     tags: &[&str],
+) -> Result<Loaded, LoadError> {
+    run_within(files, arguments, tags, Bounds::default())
+}
+
+fn run_within(
+    files: &[(&'static str, &'static str)],
+    arguments: &[&str],
+    tags: &[&str],
+    bounds: Bounds,
 ) -> Result<Loaded, LoadError> {
     let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
     let tags: Vec<String> = tags.iter().map(|text| (*text).to_owned()).collect();
@@ -61,7 +84,7 @@ fn run(
         every_file: false,
         limits: &limits,
     };
-    load(&request, &Map(files.iter().copied().collect()))
+    load_within(&request, &Map(files.iter().copied().collect()), bounds)
 }
 
 fn names(loaded: &Loaded) -> Vec<Vec<&str>> {
@@ -195,4 +218,72 @@ fn tags_put_values_into_fields() {
     ] {
         assert_eq!(run(&files, &["a.cue"], &[tag]).unwrap_err().to_string(), text);
     }
+}
+
+#[test]
+fn embedded_files_are_values_of_their_fields() {
+    let source =
+        |attribute: &str| format!("@extern(embed)\npackage m\na: int | _ {attribute}\n").leak() as &str;
+    let files = |attribute: &str| {
+        [
+            MODULE,
+            ("/w/m.cue", source(attribute)),
+            ("/w/d.json", "{\n\"x\": 1}\n"),
+            ("/w/t.txt", "hello"),
+            ("/w/sub/e.json", "2"),
+            ("/w/link.json", "3"),
+            ("/w/in/cue.mod/module.cue", "x"),
+            ("/w/in/e.json", "2"),
+        ]
+    };
+    for (attribute, value) in [
+        ("@embed(file=d.json)", "{ \"x\": 1}"),
+        ("@embed(file=\"t.txt\")", "\"hello\""),
+        ("@embed(file=d.json,type=text)", "\"{\\n\\\"x\\\": 1}\\n\""),
+        ("@embed(glob=s?b/*.json)", "{\"sub/e.json\": 2}"),
+    ] {
+        let loaded = run(&files(attribute), &[], &[]).unwrap();
+        let text = &loaded.packages[0].files[0].text;
+        assert_eq!(text.lines().nth(2).unwrap().trim_end(), format!("a: (int | _) & {value}"));
+    }
+    for (attribute, words) in [
+        ("@embed(file=none.json)", "@embed: open none.json: no such file or directory"),
+        ("@embed(glob=none/*.json)", "@embed: no matches for glob pattern \"none/*.json\""),
+        ("@embed(file=/etc/passwd)", "@embed: only relative files are allowed"),
+        ("@embed(file=\"../x.json\")", "@embed: cannot refer to parent directory"),
+        ("@embed(file=link.json)", "@embed: /w/link.json: a symbolic link is no file of the module"),
+        ("@embed(file=in/e.json)", "@embed: cannot embed file inside another module"),
+        ("@embed(file=x.foo)", "@embed: unknown file extension .foo"),
+        ("@embed()", "@embed: attribute must have file or glob field"),
+        ("@embed(file=a,glob=b)", "@embed: attribute cannot have both file and glob field"),
+        ("@embed(glob=sub/*)", "@embed: extension not fully specified; type argument required"),
+        ("@embed(file=d.json,type=foo)", "@embed: unknown filetype foo"),
+        ("@embed(file=sub)", "@embed: no encoding specified for file \"sub\""),
+        ("@embed(file=./d.json)", "@embed: path not normalized, use \"d.json\" instead"),
+    ] {
+        assert_eq!(refused(&files(attribute), &[]), words, "{attribute}");
+    }
+    let alone = [("/w/m.cue", source("@embed(file=d.json)")), ("/w/d.json", "1")];
+    assert_eq!(refused(&alone, &[]), "cannot embed files when not in a module");
+}
+
+#[test]
+fn limits_of_loading_are_reached() {
+    let files = [
+        MODULE,
+        ("/w/m.cue", "package m\nimport \"my.org/m/a\"\n"),
+        ("/w/a/a.cue", "package a\nimport \"my.org/m/b\"\n"),
+        ("/w/b/b.cue", "package b\n"),
+        ("/w/c/c.cue", "@extern(embed)\npackage c\na: _ @embed(glob=*.json)\n"),
+        ("/w/c/1.json", "1"),
+        ("/w/c/2.json", "2"),
+    ];
+    let within = |arguments: &[&str], bounds| run_within(&files, arguments, &[], bounds).map(|_| ());
+    let words = |arguments: &[&str], bounds| within(arguments, bounds).unwrap_err().to_string();
+    let bounds = |directories, import_depth, matches| Bounds { directories, import_depth, matches };
+    assert!(within(&["./..."], bounds(4, 2, 2)).is_ok());
+    assert_eq!(words(&["./..."], bounds(3, 2, 2)), "limit reached: directories (at most 3)");
+    assert_eq!(words(&["./..."], bounds(4, 1, 2)), "limit reached: levels of imports (at most 1)");
+    let glob = "@embed: limit reached: files that \"*.json\" matches (at most 1)";
+    assert_eq!(words(&["./..."], bounds(4, 2, 1)), glob);
 }

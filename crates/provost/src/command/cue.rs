@@ -2,6 +2,7 @@
 
 mod check;
 mod decode;
+mod def;
 mod disk;
 mod eval;
 mod explain;
@@ -9,6 +10,7 @@ mod export;
 mod flags;
 mod fmt;
 mod output;
+mod place;
 mod plan;
 mod report;
 mod vet;
@@ -31,6 +33,8 @@ enum Verb {
     Vet(vet::Args),
     /// Evaluates, validates and prints a configuration.
     Eval(eval::Args),
+    /// Prints a consolidated configuration with its constraints.
+    Def(def::Args),
     /// Writes data in a standard format.
     Export(export::Args),
     /// Rewrites CUE files in the standard form.
@@ -43,6 +47,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         Verb::Check(args) => check::run(args, face),
         Verb::Vet(args) => vet::run(args, face),
         Verb::Eval(args) => eval::run(args, face),
+        Verb::Def(args) => def::run(args, face),
         Verb::Export(args) => export::run(args, face),
         Verb::Fmt(args) => fmt::run(args, face),
     }

@@ -177,3 +177,116 @@ fn fmt_rewrites_checks_and_shows() {
     );
     assert_eq!(std::fs::read_to_string(context.folder().join("a.cue")).unwrap(), "a:    1\nlong: 2\n");
 }
+
+#[test]
+fn def_prints_constraints_and_refuses_what_it_would_change() {
+    let context = Context::new();
+    context.write("a.cue", "package p\n\n// Doc.\n#A: {n!: string, k: *1 | 2}\nx: int\n");
+    context.write("b.cue", "package p\nx: 5\ny: #A & {n: \"n\"}\n");
+    context.write("clash.cue", "b: 1\na: {c: b}\na: {b: 2}\n");
+    context.write("wrong.cue", "a: 1 & 2\n");
+    let whole = concat!(
+        "package p\n\n// Doc.\n#A: {\n\tn!: string\n\tk:  *1 | 2\n}\nx: 5\n",
+        "y: #A & {\n\tn: \"n\"\n}\n"
+    );
+    let clash =
+        "unsupported by provost: def of structs that, written as one, would see each other's fields\n";
+    let told = context.run(&["cue", "def", "wrong.cue"]);
+    assert_eq!((told.exit, told.stdout.as_str()), (1, ""));
+    tell(
+        &context,
+        &[
+            (&["def", "a.cue", "b.cue"], 0, whole, ""),
+            (&["def", "-e", "#A.k", "a.cue"], 0, "*1 | 2\n", ""),
+            (&["def", "--out", "json", "-e", "x", "a.cue", "b.cue"], 0, "5\n", ""),
+            (&["def", "clash.cue"], 1, "", clash),
+        ],
+    );
+}
+
+#[test]
+fn data_is_placed_where_the_flags_say() {
+    let context = Context::new();
+    context.write("n.json", "{\"n\": \"a\"}\n");
+    context.write("m.jsonl", "{\"n\": \"a\"}\n{\"n\": \"b\"}\n");
+    context.write("s.cue", "package p\n#S: n: string\n");
+    let combined = "cannot combine --schema flag with flag \"path\", \"list\", or \"files\"\n";
+    let alone = "unsupported by provost: flag --path or --list without data files\n";
+    tell(
+        &context,
+        &[
+            (
+                &["eval", "n.json", "-l", "\"x\"", "-l", "n"],
+                0,
+                "x: {\n    a: {\n        n: \"a\"\n    }\n}\n",
+                "",
+            ),
+            (&["export", "--out", "yaml", "m.jsonl", "-l", "n"], 0, "a:\n  \"n\": a\nb:\n  \"n\": b\n", ""),
+            (&["export", "--out", "yaml", "m.jsonl", "--list"], 0, "- \"n\": a\n- \"n\": b\n", ""),
+            (
+                &[
+                    "export",
+                    "--out",
+                    "yaml",
+                    "m.jsonl",
+                    "--with-context",
+                    "--list",
+                    "-l",
+                    "\"k\\(recordCount)\"",
+                ],
+                0,
+                "k2:\n  - \"n\": a\n  - \"n\": b\n",
+                "",
+            ),
+            (&["vet", "s.cue", "n.json", "-d", "#S", "--list"], 1, "", combined),
+            (&["export", ".", "--list"], 1, "", alone),
+            (
+                &["export", "n.json", "-l", "1"],
+                1,
+                "",
+                "unsupported by provost: --path 1, which is no string\n",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn embedded_files_come_from_the_module_alone() {
+    let context = Context::new();
+    context.write("cue.mod/module.cue", "module: \"my.org/m@v0\"\nlanguage: version: \"v0.15.0\"\n");
+    context.write("d.yaml", "x: 1\n");
+    context.write("in/a.json", "{\n\"n\": \"}\"}\n");
+    context
+        .write("a.cue", "@extern(embed)\npackage m\na: _ @embed(file=d.yaml)\nb: _ @embed(glob=in/*.json)\n");
+    context.write("up/u.cue", "@extern(embed)\npackage u\na: _ @embed(file=\"../d.yaml\")\n");
+    std::os::unix::fs::symlink("/etc/hostname", context.folder().join("up/l.txt")).unwrap();
+    context.write("link/l.cue", "@extern(embed)\npackage l\na: _ @embed(file=l.txt)\n");
+    std::os::unix::fs::symlink("/etc/hostname", context.folder().join("link/l.txt")).unwrap();
+    let up = "@embed: cannot refer to parent directory:\n    ./up/u.cue:3:6\n";
+    tell(
+        &context,
+        &[
+            (&["export", "--out", "cue"], 0, "a: x: 1\nb: \"in/a.json\": n: \"}\"\n", ""),
+            (&["export", "./up"], 1, "", up),
+        ],
+    );
+    let told = context.run(&["cue", "export", "./link"]);
+    assert_eq!(told.exit, 1);
+    assert!(told.stderr.contains("a symbolic link is no file of the module"), "{}", told.stderr);
+}
+
+#[test]
+fn a_document_larger_than_policies_may_be_is_judged() {
+    let context = Context::new();
+    let packages = "{\"name\": \"package\", \"version\": 1.5},".repeat(120_000);
+    let document =
+        |last: &str| format!("{{\"name\": {last}, \"packages\": [{}]}}", packages.trim_end_matches(','));
+    context.write("good.json", &document("\"x\""));
+    context.write("bad.json", &document("1"));
+    context.write("s.cue", "name: string\npackages: [...]\n");
+    tell(&context, &[(&["vet", "s.cue", "good.json"], 0, "", "")]);
+    let told = context.run(&["cue", "vet", "s.cue", "bad.json"]);
+    assert_eq!(told.exit, 1);
+    let words = "name: conflicting values 1 and string (mismatched types int and string)";
+    assert!(told.stderr.contains(words), "{}", told.stderr);
+}

@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::{self, ErrorKind, Read};
 
-use provost_cue::{FileError, FileKind, Files};
+use provost_cue::{DataFile, FileError, FileKind, Files};
+
+use super::decode;
 
 /// Reads files from the disk and `-` from standard input, none larger than a limit.
 pub(super) struct Disk {
@@ -52,5 +54,17 @@ impl Files for Disk {
             out.push((name, kind));
         }
         Ok(out)
+    }
+
+    fn is_link(&self, path: &str) -> Result<bool, FileError> {
+        match fs::symlink_metadata(path) {
+            Ok(found) => Ok(found.is_symlink()),
+            Err(error) => Err(FileError(error.to_string())),
+        }
+    }
+
+    fn documents(&self, file: &DataFile) -> Result<Vec<String>, FileError> {
+        let documents = decode::documents(file).map_err(|error| FileError(error.to_string()))?;
+        Ok(documents.into_iter().map(|document| document.text).collect())
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn run(args: Args, face: &Face) -> Result<(), Failure> {
         simplify: args.global.simplify,
         spaces: true,
         errors: args.global.ignore,
+        constraints: false,
     };
     let mut refused = false;
     for unit in &plan.units {

@@ -87,7 +87,7 @@ fn walked(args: &Args, directory: &str, limits: &Limits, face: &Face) -> Result<
         if input.contains("...") {
             return Err(report::plain("cannot use \"...\" in --files mode", face));
         }
-        walk(Path::new(input), true, 0, &mut out, limits)
+        walk(Path::new(input), (true, 0), &mut out, limits, Bounds { files: FILES, depth: DEPTH })
             .map_err(|error| report::plain(format!("{input}: {error}"), face))?;
     }
     for file in &mut out {
@@ -101,17 +101,16 @@ fn walked(args: &Args, directory: &str, limits: &Limits, face: &Face) -> Result<
 
 fn walk(
     path: &Path,
-    named: bool,
-    depth: usize,
+    (named, depth): (bool, usize),
     out: &mut Vec<SourceFile>,
     limits: &Limits,
+    bounds: Bounds,
 ) -> io::Result<()> {
-    if out.len() >= FILES || depth > DEPTH {
-        return Err(io::Error::other(format!("more than {FILES} files or {DEPTH} levels")));
+    if out.len() >= bounds.files || depth > bounds.depth {
+        return Err(io::Error::other(format!("more than {} files or {} levels", bounds.files, bounds.depth)));
     }
     if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().take(limits.policy_bytes as u64).read_to_string(&mut text)?;
+        let text = whole(io::stdin().lock(), limits.policy_bytes)?;
         out.push(SourceFile { name: "-".to_owned(), path: "-".to_owned(), text });
         return Ok(());
     }
@@ -122,15 +121,31 @@ fn walk(
         }
         let mut below = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
         below.sort();
-        return below.iter().try_for_each(|path| walk(path, false, depth + 1, out, limits));
+        return below.iter().try_for_each(|path| walk(path, (false, depth + 1), out, limits, bounds));
     }
     if name.ends_with(".cue") {
-        let mut text = String::new();
-        fs::File::open(path)?.take(limits.policy_bytes as u64).read_to_string(&mut text)?;
+        let text = whole(fs::File::open(path)?, limits.policy_bytes)?;
         let path = path.to_string_lossy().into_owned();
         out.push(SourceFile { name: path.clone(), path, text });
     }
     Ok(())
+}
+
+/// How much a walk may find.
+#[derive(Clone, Copy)]
+struct Bounds {
+    files: usize,
+    depth: usize,
+}
+
+/// A whole text: what is larger than the limit is refused, because the file would be written back cut.
+fn whole(from: impl Read, limit: usize) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(limit as u64 + 1).read_to_string(&mut text)?;
+    match text.len() > limit {
+        true => Err(io::Error::other(format!("larger than {limit} bytes"))),
+        false => Ok(text),
+    }
 }
 
 /// What changes, as a unified difference of the lines between the first and the last one that differ.
@@ -159,3 +174,28 @@ fn difference(name: &str, before: &str, after: &str) -> String {
 
 /// Lines shown around what changes.
 const CONTEXT: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+    use super::*;
+
+    #[test]
+    fn limits_of_a_walk_are_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("below")).unwrap();
+        for name in ["a.cue", "below/b.cue"] {
+            fs::write(folder.path().join(name), "a: 1\n").unwrap();
+        }
+        let walked = |files, depth, policy_bytes| {
+            let limits = Limits { policy_bytes, ..Limits::default() };
+            walk(folder.path(), (true, 0), &mut Vec::new(), &limits, Bounds { files, depth })
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(walked(3, 2, 5), Ok(()));
+        assert_eq!(walked(1, 2, 5), Err("more than 1 files or 2 levels".to_owned()));
+        assert_eq!(walked(3, 1, 5), Err("more than 3 files or 1 levels".to_owned()));
+        assert_eq!(walked(3, 2, 4), Err("larger than 4 bytes".to_owned()));
+    }
+}

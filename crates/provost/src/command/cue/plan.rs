@@ -1,16 +1,20 @@
 //! What a verb works on: the packages and files its arguments name, and how data files join them.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
 use std::env;
+use std::hash::BuildHasher as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use provost_cue::{
-    Asked, CueErrors, Evaluation, Instance, Limits, Loaded, Package, PolicyFile, Request, Value, load,
+    Asked, CueErrors, CueStyle, Data, Evaluation, Instance, Limits, Loaded, Package, PolicyFile, Request,
+    Value, load, to_source,
 };
 
 use super::decode::{self, Document};
 use super::disk::Disk;
 use super::flags::{Injection, Placement};
+use super::place;
 use super::report;
 use crate::face::Face;
 use crate::failure::Failure;
@@ -18,6 +22,8 @@ use crate::failure::Failure;
 /// What to build, and how.
 pub(super) struct Plan {
     limits: Limits,
+    /// The working directory.
+    directory: String,
     loaded: Loaded,
     /// What is evaluated, one after the other.
     pub(super) units: Vec<Unit>,
@@ -80,6 +86,7 @@ impl Plan {
         let loaded = load(&request, &disk).map_err(|error| report::load(&error, face))?;
         let mut plan = Self {
             limits,
+            directory: directory.clone(),
             loaded,
             units: Vec::new(),
             documents: false,
@@ -99,6 +106,12 @@ impl Plan {
             .copied()
             .partition(|index| self.loaded.packages.get(*index).is_some_and(|package| package.named));
         let several = packages.len() > 1;
+        if named.is_empty() && place::asked(choices.placement) {
+            return refuse("unsupported by provost: flag --path or --list without data files");
+        }
+        if choices.placement.name.is_some() && !packages.is_empty() {
+            return refuse("unsupported by provost: flag -n/--name, data files of a directory");
+        }
         let Some(named) = named.first().copied() else {
             self.units = packages
                 .into_iter()
@@ -114,14 +127,14 @@ impl Plan {
                 .collect();
             return Ok(());
         };
-        for (flag, given) in [
-            ("--path/-l", !choices.placement.path.is_empty()),
-            ("--list", choices.placement.list),
-            ("--with-context", choices.placement.with_context),
-        ] {
-            if given {
-                return refuse(&format!("unsupported by provost: flag {flag}"));
-            }
+        let placed = place::asked(choices.placement);
+        if choices.placement.with_context && !placed {
+            return refuse(
+                "flag \"with-context\" must be used with at least one of flag \"path\", \"list\", or \"files\"",
+            );
+        }
+        if placed && choices.placement.schema.is_some() {
+            return refuse("cannot combine --schema flag with flag \"path\", \"list\", or \"files\"");
         }
         if packages.is_empty() && choices.placement.name.is_some() {
             return refuse("use of -n/--name flag without a directory");
@@ -137,6 +150,10 @@ impl Plan {
             documents
                 .extend(decode::documents(file).map_err(|error| report::plain(error.to_string(), face))?);
         }
+        if placed {
+            documents = place::place(documents, choices.placement, &self.directory, &self.limits)
+                .map_err(|words| report::plain(words, face))?;
+        }
         if let Some(schema) = &choices.placement.schema {
             if !choices.expressions.is_empty() {
                 return refuse("cannot use --schema/-d together with --expression/-e");
@@ -151,7 +168,8 @@ impl Plan {
         if schema.is_none() && choices.placement.schema.is_some() {
             return refuse("-d/--schema flag specified without a schema");
         }
-        let apart = choices.apart || choices.placement.schema.is_some() || !choices.placement.merge;
+        let apart =
+            (choices.apart && !placed) || choices.placement.schema.is_some() || !choices.placement.merge;
         if apart && !data.is_empty() {
             self.documents = schema.is_some();
             self.units = documents
@@ -194,6 +212,34 @@ impl Plan {
         }
     }
 
+    /// The files of one unit, and the documents that join them, in definition form; nothing where that form, read
+    /// again, would not mean the same.
+    pub(super) fn definition(&self, unit: &Unit) -> Result<Option<String>, CueErrors> {
+        let documents =
+            unit.documents.iter().map(|document| PolicyFile { name: &document.name, source: &document.text });
+        let sources = self.package(unit).map(|package| package.files.as_slice()).unwrap_or_default();
+        let sources = sources.iter().map(|file| PolicyFile { name: &file.name, source: &file.text });
+        let files: Vec<_> = documents.chain(sources).collect();
+        let text = provost_cue::definition(&files, &self.limits)?;
+        let style =
+            CueStyle { optional: true, hidden: true, definitions: true, errors: true, ..CueStyle::default() };
+        let lines = |evaluation: &Evaluation<'_>| {
+            let text = to_source(evaluation.root(), style)?;
+            let mut lines: Vec<String> =
+                text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            lines.sort();
+            Ok(lines)
+        };
+        let meant = self.evaluate(unit, lines)??;
+        let none = BTreeMap::new();
+        let imports = self.package(unit).map_or(&none, |package| &package.imports);
+        let printed = [PolicyFile { name: "definition", source: &text }];
+        let found = Instance::compile_importing(&printed, imports, &self.loaded.packages, &self.limits)
+            .and_then(|instance| instance.evaluate(None, lines))
+            .and_then(|lines| lines);
+        Ok(found.is_ok_and(|found| found == meant).then_some(text))
+    }
+
     /// Compiles and evaluates one unit, and hands the result to `read`.
     pub(super) fn evaluate<T: Send>(
         &self,
@@ -218,9 +264,44 @@ impl Plan {
         let asked = Asked { expressions: &expressions, documents: held };
         let none = BTreeMap::new();
         let imports = self.package(unit).map_or(&none, |package| &package.imports);
-        Instance::compile_asking(&files, imports, &self.loaded.packages, &asked, &self.limits)?
+        // Documents were bounded when they were read; the limit on policies is for what people write.
+        let data: usize = unit.documents.iter().map(|document| document.text.len()).sum();
+        let limits = Limits { policy_bytes: self.limits.policy_bytes.saturating_add(data), ..self.limits };
+        Instance::compile_asking(&files, imports, &self.loaded.packages, &asked, &limits)?
             .evaluate(None, read)
     }
+}
+
+/// Documents larger than this are tried as data first: reading 64 KiB as source takes some ten milliseconds.
+const LARGE: usize = 64 << 10;
+
+impl Plan {
+    /// Evaluates a unit whose one large document is read as data, which is quick and holds no places for errors;
+    /// `None` where there is no such document, or it is not read so.
+    pub(super) fn evaluate_data<T: Send>(
+        &self,
+        unit: &Unit,
+        read: impl FnOnce(&Evaluation<'_>) -> T + Send,
+    ) -> Option<T> {
+        let (_, text) = unit.document().filter(|(_, text)| text.len() > LARGE && self.schema.is_none())?;
+        let data = Data::from_json(text.as_bytes(), &self.limits).ok()?;
+        let package = self.package(unit)?;
+        let files: Vec<_> =
+            package.files.iter().map(|file| PolicyFile { name: &file.name, source: &file.text }).collect();
+        Instance::compile_importing(&files, &package.imports, &self.loaded.packages, &self.limits)
+            .and_then(|instance| instance.evaluate(Some(&data), read))
+            .ok()
+    }
+}
+
+/// 128 bits as a number, as `@tag(…,var=rand)` asks for; names and ids are made of it, no secrets.
+fn random() -> String {
+    let mut bits = 0u128;
+    for _ in 0..2 {
+        // Each state of the standard library's hasher is seeded anew from the system.
+        bits = (bits << 64) | u128::from(RandomState::new().hash_one(bits));
+    }
+    bits.to_string()
 }
 
 /// What `-T` lets tags ask for, as CUE.
@@ -239,7 +320,7 @@ fn variables(directory: &str, face: &Face) -> Vec<(&'static str, String)> {
         ("os", quoted(env::consts::OS)),
         ("arch", quoted(arch)),
         ("cwd", quoted(directory)),
-        ("rand", format!("0x{:032x}", now.as_nanos())),
+        ("rand", random()),
     ];
     if let Some(stamp) = stamp {
         out.push(("now", quoted(&stamp.to_string())));
