@@ -115,7 +115,7 @@ async fn attestations(
     let report =
         verify_attestations(store, &request, trust, args.check_claims).await.map_err(|why| failed(&why))?;
     if args.explain {
-        explain::report(&report, trust, &args.predicate_type, face);
+        explain::report(&report, trust, &args.predicate_type, args.check_claims, face);
     }
     let kind = wanted(&args.predicate_type);
     let texts = report.refused.iter().filter(|refused| refused.reason.is_text_predicate()).count();

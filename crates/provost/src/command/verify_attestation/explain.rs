@@ -7,18 +7,24 @@ use provost_verify::{AttestationReport, Attestor, Facts, Reason, Trust, Verified
 
 use crate::face::Face;
 
-/// What was found out about every attestation before policies are asked.
-pub(super) fn report(report: &AttestationReport, trust: &Trust, word: &str, face: &Face) {
+/// What was found out about every attestation before policies are asked; `compared` is whether its subjects
+/// were compared with the image.
+pub(super) fn report(report: &AttestationReport, trust: &Trust, word: &str, compared: bool, face: &Face) {
     let wanted = super::wanted(word);
     for attestation in &report.verified {
         let kind = &attestation.statement.predicate_type;
         let asked =
             if kind == wanted { "the type asked for" } else { "not the type asked for, no policy sees it" };
+        let count = attestation.statement.subjects.len();
+        let about = if compared {
+            format!("about this image among {count} subjects")
+        } else {
+            format!("its {count} subjects were not compared with the image (--check-claims=false)")
+        };
         face.say(format!(
-            "explain: {}: signed by {}; about this image among {} subjects; type {kind}: {asked}",
+            "explain: {}: signed by {}; {about}; type {kind}: {asked}",
             place(&attestation.source),
             signer(trust, &attestation.facts),
-            attestation.statement.subjects.len(),
         ));
         face.say(format!("explain: {}: {}", place(&attestation.source), seen(&attestation.facts)));
     }
