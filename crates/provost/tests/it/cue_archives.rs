@@ -28,7 +28,7 @@ struct Ended {
 /// Archives that agree in everything, one a line. It may only grow.
 const PASSING: &str = include_str!("../../../../corpus/cue-archives/passing.txt");
 /// How many archives agreed when this was last recorded. Nobody makes it smaller.
-const RECORDED: usize = 270;
+const RECORDED: usize = 278;
 /// Threads that run the binary: more than cores, because each spends much of its time starting.
 const THREADS: usize = 4;
 
