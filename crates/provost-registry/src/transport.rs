@@ -217,23 +217,32 @@ impl Transport {
             return Ok((Scheme::Https, None));
         }
         let slot = self.schemes.slot(endpoint);
+        if let Some(scheme) = slot.try_lock().ok().and_then(|known| *known) {
+            return Ok((scheme, None));
+        }
+        if let (Target::Path(path), true) = (&ask.target, ask.is_safe()) {
+            // Requests that go out side by side each find out for themselves: waiting for the first one's answer
+            // would put them one after another.
+            let (scheme, answer, sure) = self.race(endpoint, ask, path).await?;
+            if sure {
+                *slot.lock().await = Some(scheme);
+            }
+            return Ok((scheme, answer));
+        }
         let mut known = slot.lock().await;
         if let Some(scheme) = *known {
             return Ok((scheme, None));
         }
-        let (scheme, answer, sure) = match &ask.target {
-            Target::Path(path) if ask.is_safe() => self.race(endpoint, ask, path).await?,
-            _ => match greet(endpoint, &self.addresses).await {
-                Greeted::Tls => (Scheme::Https, None, true),
-                Greeted::Plain => (Scheme::Http, None, true),
-                Greeted::Silent => (Scheme::Https, None, false),
-                Greeted::Unreachable => (Scheme::Http, None, false),
-            },
+        let (scheme, sure) = match greet(endpoint, &self.addresses).await {
+            Greeted::Tls => (Scheme::Https, true),
+            Greeted::Plain => (Scheme::Http, true),
+            Greeted::Silent => (Scheme::Https, false),
+            Greeted::Unreachable => (Scheme::Http, false),
         };
         if sure {
             *known = Some(scheme);
         }
-        Ok((scheme, answer))
+        Ok((scheme, None))
     }
 
     /// A TLS greeting and the request itself over http, side by side; a TLS answer wins.

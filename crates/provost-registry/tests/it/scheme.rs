@@ -43,13 +43,16 @@ async fn a_plain_registry_on_loopback_is_greeted_once_and_asked_once() {
 }
 
 #[tokio::test]
-async fn requests_that_start_together_find_out_once() {
+async fn requests_that_start_together_do_not_wait_for_each_other() {
     let registry = Scripted::start(|_| Reply::ok("{}")).await;
     let (remote, repository, which) = (remote(), registry.repository(), tag("v1"));
     let ask = || remote.manifest(&repository, &which);
     let (a, b, c) = tokio::join!(ask(), ask(), ask());
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
-    assert_eq!(registry.greetings(), 1);
+    // Each found out for itself, beside the request it wanted; what they found is kept for the next.
+    assert_eq!((registry.greetings(), registry.lines().len()), (3, 3));
+    assert!(ask().await.is_ok());
+    assert_eq!((registry.greetings(), registry.lines().len()), (3, 4));
 }
 
 #[tokio::test]
