@@ -22,7 +22,10 @@ fn serve(handler: impl Fn(&str, &str) -> (u16, Vec<u8>) + Send + 'static) -> Str
     address
 }
 
-fn answer(stream: TcpStream, handler: &dyn Fn(&str, &str) -> (u16, Vec<u8>)) {
+/// Method and path of a request to status and body of its answer.
+type Handler = dyn Fn(&str, &str) -> (u16, Vec<u8>);
+
+fn answer(stream: TcpStream, handler: &Handler) {
     let mut reader = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
     reader.read_line(&mut line).unwrap();

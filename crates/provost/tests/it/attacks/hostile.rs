@@ -301,8 +301,10 @@ fn send(writer: &mut (impl Read + Write), method: &str, answer: &Answer) -> std:
     }
     writer.write_all(&body)?;
     writer.flush()?;
-    while answer.endless {
-        writer.write_all(&body)?;
+    if answer.endless {
+        loop {
+            writer.write_all(&body)?;
+        }
     }
     if answer.silent {
         let _ = writer.read(&mut [0])?;
