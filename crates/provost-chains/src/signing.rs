@@ -51,9 +51,11 @@ impl Signed {
                 let envelope = sign_envelope(&statement.to_bytes(), key, KeyHint::SshFingerprint).await?;
                 Self::Attestation { statement: statement.clone(), envelope: envelope.to_chains_json() }
             }
-            Payload::ImageSignature { image, bytes } => {
-                Self::Image { image: image.clone(), payload: bytes.clone(), signature: key.sign(bytes).await? }
-            }
+            Payload::ImageSignature { image, bytes } => Self::Image {
+                image: image.clone(),
+                payload: bytes.clone(),
+                signature: key.sign(bytes).await?,
+            },
         })
     }
 

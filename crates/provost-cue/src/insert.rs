@@ -53,7 +53,11 @@ impl Context<'_> {
                     self.vertex_mut(v).conjuncts.push(conjunct);
                     self.expand(v)?;
                     let parent = self.vertex(v).parent;
-                    return if self.vertex(parent).status == Status::Final { self.finalize(v) } else { Ok(()) };
+                    return if self.vertex(parent).status == Status::Final {
+                        self.finalize(v)
+                    } else {
+                        Ok(())
+                    };
                 }
                 if self.only_data(v).is_some() {
                     // Nobody saw more of it than the document says: it can be opened again.

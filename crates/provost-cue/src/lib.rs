@@ -57,7 +57,8 @@ pub use format::{definition, format as format_source};
 pub use instance::{Asked, Demands, Evaluation, Instance};
 pub use limits::Limits;
 pub use load::{
-    DataFile, Encoding, FileError, FileKind, Files, LoadError, Loaded, Package, Request, SourceFile, load, shown,
+    DataFile, Encoding, FileError, FileKind, Files, LoadError, Loaded, Package, Request, SourceFile, load,
+    shown,
 };
 pub use policy::{Absent, Policy, PolicyFile};
 pub use source::Position;

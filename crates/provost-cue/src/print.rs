@@ -251,7 +251,9 @@ fn write_expr(out: &mut String, context: &Context<'_>, id: ExprId) {
             out.push(']');
         }
         Expr::Reference { label, .. } => out.push_str(&context.labels.shown(*label)),
-        Expr::Enclosing { .. } | Expr::Here | Expr::Package(_) | Expr::Around | Expr::Keyed { .. } => out.push('_'),
+        Expr::Enclosing { .. } | Expr::Here | Expr::Package(_) | Expr::Around | Expr::Keyed { .. } => {
+            out.push('_')
+        }
         Expr::Missing(package, label) => {
             out.push_str(package.rsplit('/').next().unwrap_or(package));
             out.push('.');

@@ -68,7 +68,8 @@ pub(crate) struct Close {
 
 impl Close {
     /// Of a conjunct that stands in the policy itself.
-    pub(crate) const ROOT: Self = Self { scope: OPEN, embed: OPEN, both: OPEN, chain: 0, cyclic: false, open: false };
+    pub(crate) const ROOT: Self =
+        Self { scope: OPEN, embed: OPEN, both: OPEN, chain: 0, cyclic: false, open: false };
 
     /// For a field inside.
     pub(crate) fn field(self) -> Self {

@@ -3,8 +3,8 @@
 use std::io;
 
 use provost_keys::plugin_protocol::{
-    Bytes, CallOptions, DefaultAlgorithm, Empty, PublicKeyPem, Request, Response, Signature, SupportedAlgorithms,
-    VERSION, hash_of_number,
+    Bytes, CallOptions, DefaultAlgorithm, Empty, PublicKeyPem, Request, Response, Signature,
+    SupportedAlgorithms, VERSION, hash_of_number,
 };
 use provost_keys::{Hash, HashChoice};
 
@@ -22,7 +22,9 @@ enum Fault {
     Request(#[from] serde_json::Error),
     #[error("unsupported method: {0}")]
     Method(String),
-    #[error("keys are not made on tokens by this program: make one with the token's own tool, as pkcs11-tool --keypairgen --key-type EC:prime256v1")]
+    #[error(
+        "keys are not made on tokens by this program: make one with the token's own tool, as pkcs11-tool --keypairgen --key-type EC:prime256v1"
+    )]
     Create,
     #[error("hash {0} is not supported: expected SHA-224, SHA-256, SHA-384 or SHA-512")]
     Hash(u32),
@@ -87,7 +89,8 @@ fn serve(
         "verifySignature" => {
             let call = request.verify_signature.unwrap_or_default();
             let hash = hash(&call.verify_options, about.hash_func)?;
-            let holds = open(false)?.public_key().verify(&message()?, &call.signature.0, HashChoice::Exactly(hash));
+            let holds =
+                open(false)?.public_key().verify(&message()?, &call.signature.0, HashChoice::Exactly(hash));
             holds.map_err(|_| Fault::Signature)?;
             response.verify_signature = Some(Empty {});
         }

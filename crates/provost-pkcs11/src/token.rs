@@ -18,16 +18,20 @@ const CURVES: [(&[u8], KeyKind, usize); 3] = [
 ];
 /// What stands before the hash in a PKCS#1 v1.5 signature (RFC 8017 §9.2, note 1).
 const SHA224_INFO: &[u8] = &[
-    0x30, 0x2d, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04, 0x05, 0x00, 0x04, 0x1c,
+    0x30, 0x2d, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x04, 0x05, 0x00,
+    0x04, 0x1c,
 ];
 const SHA256_INFO: &[u8] = &[
-    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20,
+    0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
+    0x04, 0x20,
 ];
 const SHA384_INFO: &[u8] = &[
-    0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30,
+    0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00,
+    0x04, 0x30,
 ];
 const SHA512_INFO: &[u8] = &[
-    0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40,
+    0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00,
+    0x04, 0x40,
 ];
 
 /// Why a token does not serve.
@@ -47,7 +51,9 @@ pub(crate) enum TokenError {
     NoPin,
     #[error("opening pkcs11 token key: signer not set: no {what} key found for {named} in slot/token")]
     NoKey { what: &'static str, named: String },
-    #[error("opening pkcs11 token key: the key is of a kind that is not supported: expected ECDSA on P-256, P-384 or P-521, or RSA")]
+    #[error(
+        "opening pkcs11 token key: the key is of a kind that is not supported: expected ECDSA on P-256, P-384 or P-521, or RSA"
+    )]
     Kind,
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -118,7 +124,8 @@ impl Token {
     pub(crate) fn sign(&self, digest: &[u8], hash: Hash) -> Result<Vec<u8>, TokenError> {
         let key = find(&self.session, &self.uri, ObjectClass::PRIVATE_KEY)?;
         let told = |cause| TokenError::Driver { doing: "sign", cause };
-        let width = CURVES.iter().find(|(_, kind, _)| *kind == self.public.kind()).map(|(_, _, width)| *width);
+        let width =
+            CURVES.iter().find(|(_, kind, _)| *kind == self.public.kind()).map(|(_, _, width)| *width);
         if let Some(width) = width {
             // ECDSA takes the leftmost bits of a hash longer than the curve's order (FIPS 186-5 §6.4.1).
             let bits = digest.get(..width).unwrap_or(digest);
@@ -153,7 +160,9 @@ fn find(session: &Session, uri: &Uri, class: ObjectClass) -> Result<ObjectHandle
 
 fn public_key(session: &Session, key: ObjectHandle) -> Result<PublicKey, TokenError> {
     let read = |wanted: &[AttributeType]| {
-        session.get_attributes(key, wanted).map_err(|cause| TokenError::Driver { doing: "read public key", cause })
+        session
+            .get_attributes(key, wanted)
+            .map_err(|cause| TokenError::Driver { doing: "read public key", cause })
     };
     let kind = read(&[AttributeType::KeyType])?;
     match kind.first() {

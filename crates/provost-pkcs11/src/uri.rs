@@ -44,10 +44,15 @@ impl Uri {
         }
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let attribute = |part: &str, name: &str| {
-            let value = part.split([';', '&']).find_map(|one| one.split_once('=').filter(|(key, _)| *key == name));
-            value.map(|(_, value)| percent_decode_str(value).collect::<Vec<u8>>()).filter(|value| !value.is_empty())
+            let value =
+                part.split([';', '&']).find_map(|one| one.split_once('=').filter(|(key, _)| *key == name));
+            value
+                .map(|(_, value)| percent_decode_str(value).collect::<Vec<u8>>())
+                .filter(|value| !value.is_empty())
         };
-        let text = |part: &str, name: &str| attribute(part, name).map(|value| String::from_utf8_lossy(&value).into_owned());
+        let text = |part: &str, name: &str| {
+            attribute(part, name).map(|value| String::from_utf8_lossy(&value).into_owned())
+        };
         let (token, slot) = (text(path, "token"), text(path, "slot-id"));
         if token.is_none() && slot.is_none() {
             return Err(UriError::NoToken);
@@ -77,10 +82,16 @@ mod tests {
 
     #[test]
     fn attributes_are_decoded() {
-        let uri = "pkcs11:token=My%20Token;slot-id=7;id=%01%ff;object=key?module-path=/lib/x.so&pin-value=12%2034";
+        let uri =
+            "pkcs11:token=My%20Token;slot-id=7;id=%01%ff;object=key?module-path=/lib/x.so&pin-value=12%2034";
         let read = Uri::parse(uri, none).unwrap();
         assert_eq!(
-            (read.module.as_str(), read.token.as_deref(), read.slot, read.pin.as_ref().map(|pin| pin.as_str())),
+            (
+                read.module.as_str(),
+                read.token.as_deref(),
+                read.slot,
+                read.pin.as_ref().map(|pin| pin.as_str())
+            ),
             ("/lib/x.so", Some("My Token"), Some(7), Some("12 34"))
         );
         assert_eq!((read.id.unwrap(), read.label.unwrap()), (vec![1, 0xff], b"key".to_vec()));

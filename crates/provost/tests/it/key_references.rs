@@ -240,7 +240,7 @@ fn keys_are_fetched_from_urls_within_limits() {
         ("/none", "server returned HTTP 404"),
         ("/file", "leads on to file://, which is not followed"),
         ("/loop", "leads on more than 5 times"),
-        ("/long", "longer than the 131072 bytes of any key"),
+        ("/long", "longer than the 131072 bytes expected"),
     ] {
         let stderr = verify(path);
         assert!(stderr.contains(words), "{stderr}");

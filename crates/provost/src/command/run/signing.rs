@@ -78,7 +78,8 @@ impl Signing {
             task_run.metadata.annotations.extend(annotations);
         }
         if let Some(pipeline_run) = &mut finished.pipeline_run {
-            let annotations = self.one(&Run::Pipeline(pipeline_run, &finished.task_runs), key.as_ref(), face).await?;
+            let annotations =
+                self.one(&Run::Pipeline(pipeline_run, &finished.task_runs), key.as_ref(), face).await?;
             pipeline_run.metadata.annotations.extend(annotations);
         }
         Ok(())
