@@ -108,12 +108,13 @@ impl LogEntry {
             }),
             None => None,
         };
-        let kind = text_at(entry, "/kindVersion/kind");
+        // Whether the rules of Rekor v2 hold hangs on both, so neither may be left open.
+        let named = |path| text_at(entry, path).filter(|text| !text.is_empty());
         Ok(Self {
             log_index: integer(entry, "/logIndex").unwrap_or_default(),
             log_id: base64_at(entry, "/logId/keyId").ok_or(LogEntryError::Field("logId"))?,
-            kind: kind.ok_or(LogEntryError::Field("kindVersion"))?,
-            version: text_at(entry, "/kindVersion/version").ok_or(LogEntryError::Field("kindVersion"))?,
+            kind: named("/kindVersion/kind").ok_or(LogEntryError::Field("kindVersion"))?,
+            version: named("/kindVersion/version").ok_or(LogEntryError::Field("kindVersion"))?,
             integrated_time: integer(entry, "/integratedTime").unwrap_or_default(),
             promise: base64_at(entry, "/inclusionPromise/signedEntryTimestamp"),
             proof,

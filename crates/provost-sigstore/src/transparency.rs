@@ -54,6 +54,11 @@ pub enum LogFault {
     /// The promise is of a time at which the key was not the log's.
     #[error("the entry is of a time at which the log's key did not hold")]
     KeyNotValid,
+    /// The log's key has an end, and nothing that is trusted says that the entry is from before it.
+    #[error(
+        "the log's key has an end date, and no timestamp of a trusted authority says that the entry is older"
+    )]
+    Untimed,
     /// The hashes do not lead from the entry to the root.
     #[error("the inclusion proof does not lead to the log's root: {0}")]
     Proof(String),
@@ -65,11 +70,16 @@ pub enum LogFault {
 /// Checks everything an entry shows against the trusted logs.
 ///
 /// Of promise and proof what is there must hold. The time counts only under a promise: a proof covers the entry's body,
-/// not the time beside it.
+/// not the time beside it. Without a promise a log whose key has an end date is believed only where `stamped`, the time
+/// of a trusted timestamp authority, lies within the key's days: whoever has a retired key can sign checkpoints today.
 ///
 /// # Errors
 /// See [`LogFault`].
-pub fn verify_entry(entry: &LogEntry, logs: &[Log]) -> Result<Logged, LogFault> {
+pub fn verify_entry(
+    entry: &LogEntry,
+    logs: &[Log],
+    stamped: impl FnOnce() -> Option<Timestamp>,
+) -> Result<Logged, LogFault> {
     let second = is_rekor_v2(entry);
     let log = logs
         .iter()
@@ -94,6 +104,12 @@ pub fn verify_entry(entry: &LogEntry, logs: &[Log]) -> Result<Logged, LogFault> 
     }
     if let Some(proof) = &entry.proof {
         verify_proof(entry, proof, log, second)?;
+    }
+    if entry.promise.is_none()
+        && log.valid.end.is_some()
+        && !stamped().is_some_and(|at| log.valid.contains(at))
+    {
+        return Err(LogFault::Untimed);
     }
     Ok(Logged { log: log.id.clone(), at })
 }

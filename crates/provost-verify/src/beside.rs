@@ -3,6 +3,7 @@
 //! The order is cosign's: timestamp, log, certificate with its path, identity and CT log, then the signature, the claims,
 //! and last the certificate's time.
 
+use jiff::Timestamp;
 use provost_oci::Descriptor;
 use provost_sigstore::annotation::{
     self, BUNDLE_ANNOTATION, CERTIFICATE_ANNOTATION, CHAIN_ANNOTATION, TIMESTAMP_ANNOTATION,
@@ -85,22 +86,30 @@ pub(crate) fn check<T>(
     let mut above = Vec::new();
     let verifier = match &trust.attestor {
         Attestor::Key(key) => Verifier::of_key(key),
-        Attestor::Certificate(certificate) => of_certificate(certificate)?,
+        Attestor::Certificate { certificate, above: path } => {
+            above.clone_from(path);
+            of_certificate(certificate)?
+        }
         Attestor::Keyless(_) => {
             let certificate = beside.certificate.as_ref().ok_or(Reason::NoCertificate)?;
-            above = certified(trust, certificate, &beside.chain)?.split_off(1);
+            above = certified(trust, certificate, &beside.chain)?.into_iter().skip(1).collect();
             of_certificate(certificate)?
         }
     };
     let value = verify(&verifier)?;
     let signer = match &trust.attestor {
         // A named certificate need not lie beside the signature; its time counts all the same.
-        Attestor::Certificate(certificate) => Some(certificate),
+        Attestor::Certificate { certificate, .. } => Some(certificate),
         _ => beside.certificate.as_ref(),
     };
     if let Some(certificate) = signer {
         let unasked = trust.log == LogRule::Ignored;
         times::check(certificate, &above, &facts, trust.now, unasked)?;
+        if !matches!(trust.attestor, Attestor::Key(_)) {
+            for at in times::known(&facts, trust.now) {
+                path_at(trust, certificate, &beside.chain, at)?;
+            }
+        }
     }
     Ok((value, facts))
 }
@@ -121,14 +130,7 @@ pub fn certified(
     certificate: &Certificate,
     chain: &[Certificate],
 ) -> Result<Vec<Certificate>, Reason> {
-    let between = chain.split_last().map_or(&[][..], |(_, between)| between);
-    // cosign looks at stored intermediates only where none are configured.
-    let configured = trust.material.authorities.iter().any(|authority| !authority.intermediates.is_empty());
-    let offered = if configured { &[] } else { between };
-    let path = trust
-        .material
-        .path(certificate, offered, certificate.not_before())
-        .map_err(|fault| Reason::Chain { fault, from_trusted_root: trust.from_trusted_root })?;
+    let path = path_at(trust, certificate, chain, certificate.not_before())?;
     if let Attestor::Keyless(identity) = &trust.attestor {
         identity.matches(certificate)?;
     }
@@ -142,11 +144,26 @@ pub fn certified(
     Ok(path)
 }
 
+/// The path as of a moment, of an authority that may certify then.
+fn path_at(
+    trust: &Trust,
+    certificate: &Certificate,
+    chain: &[Certificate],
+    at: Timestamp,
+) -> Result<Vec<Certificate>, Reason> {
+    let between = chain.split_last().map_or(&[][..], |(_, between)| between);
+    // cosign looks at stored intermediates only where none are configured.
+    let configured = trust.material.authorities.iter().any(|authority| !authority.intermediates.is_empty());
+    let offered = if configured { &[] } else { between };
+    let path = trust.material.path(certificate, offered, at);
+    path.map_err(|fault| Reason::Chain { fault, from_trusted_root: trust.from_trusted_root })
+}
+
 /// Whether a trusted log has the signature: by the stored entry, else by those the log was asked for.
 fn logged(trust: &Trust, beside: &Beside, claimed: &Claimed<'_>, facts: &mut Facts) -> Result<(), Reason> {
     let key = match &trust.attestor {
         Attestor::Key(trusted) => Some(trusted.key.to_der()),
-        Attestor::Certificate(certificate) => Some(certificate.public_key_der()),
+        Attestor::Certificate { certificate, .. } => Some(certificate.public_key_der()),
         Attestor::Keyless(_) => None,
     };
     let signer = match (&beside.certificate, key) {
@@ -158,9 +175,13 @@ fn logged(trust: &Trust, beside: &Beside, claimed: &Claimed<'_>, facts: &mut Fac
         (None, None) => return Err(Reason::NoCertificate),
     };
     let content = SignedContent { what: claimed.what, signature: claimed.signature, signer };
+    let stamped_at = facts.stamped_at.or_else(|| {
+        let token = beside.stamp.as_ref()?;
+        stamp::verify(token, claimed.stamped, &trust.material.stamp_authorities).ok()
+    });
     let check = |entry: &LogEntry| {
         entry_content::is_about(entry, &content)?;
-        Ok::<_, Reason>(transparency::verify_entry(entry, &trust.material.logs)?)
+        Ok::<_, Reason>(transparency::verify_entry(entry, &trust.material.logs, || stamped_at)?)
     };
     if let Some(entry) = &beside.entry {
         facts.logged_at = check(entry)?.at;

@@ -48,10 +48,10 @@ pub(crate) fn check<T>(
         facts.stamped_at = Some(stamped(trust, bundle, signature)?);
     }
     let verifier = match (&trust.attestor, certificates) {
-        (Attestor::Key(_) | Attestor::Certificate(_), Some(_)) => {
+        (Attestor::Key(_) | Attestor::Certificate { .. }, Some(_)) => {
             return Err(Reason::Bundle(BundleFault::Certificate));
         }
-        (Attestor::Keyless(_) | Attestor::Certificate(_), None) => {
+        (Attestor::Keyless(_) | Attestor::Certificate { .. }, None) => {
             return Err(Reason::Bundle(BundleFault::Key));
         }
         (Attestor::Key(trusted), None) => Verifier::of_key(trusted),
@@ -97,7 +97,8 @@ fn certified(
     }
 }
 
-/// At least one entry must hold; entries of unknown logs, or whose promise is not the log's, are passed over.
+/// At least one entry must hold; entries of unknown logs, whose promise is not the log's, or of whose time
+/// nobody tells where the log's key has an end, are passed over.
 fn logged(
     trust: &Trust,
     bundle: &Bundle,
@@ -112,10 +113,17 @@ fn logged(
             return Err(Reason::Bundle(BundleFault::DuplicateEntries));
         }
     }
+    let signature = content.signature.unwrap_or_default();
+    let stamp = || stamped(trust, bundle, signature).ok();
+    let mut none = Reason::Bundle(BundleFault::NotLogged);
     for entry in &bundle.entries {
-        let seen = match transparency::verify_entry(entry, &trust.material.logs) {
+        let seen = match transparency::verify_entry(entry, &trust.material.logs, stamp) {
             Ok(seen) => seen,
             Err(LogFault::UnknownLog { .. } | LogFault::Promise | LogFault::KeyNotValid) => continue,
+            Err(fault @ LogFault::Untimed) => {
+                none = fault.into();
+                continue;
+            }
             Err(fault) => return Err(fault.into()),
         };
         entry_content::is_about(entry, content)?;
@@ -127,7 +135,7 @@ fn logged(
         facts.logged = true;
         facts.logged_at = [facts.logged_at, seen.at].into_iter().flatten().min();
     }
-    if facts.logged { Ok(()) } else { Err(Reason::Bundle(BundleFault::NotLogged)) }
+    if facts.logged { Ok(()) } else { Err(none) }
 }
 
 fn stamped(trust: &Trust, bundle: &Bundle, signature: &[u8]) -> Result<Timestamp, Reason> {

@@ -34,6 +34,20 @@ pub struct TimeFault {
     pub fault: ChainFault,
 }
 
+/// Every time that is known of a signature, or else the present.
+pub(crate) fn known(facts: &Facts, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+    sourced(facts, now, false).into_iter().map(|(at, _)| at)
+}
+
+fn sourced(facts: &Facts, now: Timestamp, unasked: bool) -> Vec<(Timestamp, TimeSource)> {
+    let known = [(facts.stamped_at, TimeSource::Authority), (facts.logged_at, TimeSource::Log)];
+    let mut times: Vec<_> = known.into_iter().filter_map(|(at, source)| Some((at?, source))).collect();
+    if times.is_empty() {
+        times.push((now, TimeSource::Present { unasked }));
+    }
+    times
+}
+
 /// Holds a certificate and those above it against every time that is known, or else against the present.
 ///
 /// # Errors
@@ -45,12 +59,7 @@ pub(crate) fn check(
     now: Timestamp,
     unasked: bool,
 ) -> Result<(), TimeFault> {
-    let known = [(facts.stamped_at, TimeSource::Authority), (facts.logged_at, TimeSource::Log)];
-    let mut times: Vec<_> = known.into_iter().filter_map(|(at, source)| Some((at?, source))).collect();
-    if times.is_empty() {
-        times.push((now, TimeSource::Present { unasked }));
-    }
-    for (at, source) in times {
+    for (at, source) in sourced(facts, now, unasked) {
         holds_at(certificate, at).map_err(|fault| TimeFault { issuer: false, at, by: source, fault })?;
         for one in above {
             holds_at(one, at).map_err(|fault| TimeFault { issuer: true, at, by: source, fault })?;

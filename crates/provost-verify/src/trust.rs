@@ -18,7 +18,12 @@ pub enum Attestor {
     /// A key's.
     Key(TrustedKey),
     /// A certificate's that the user names and that has been held against the roots already (`--certificate`).
-    Certificate(Certificate),
+    Certificate {
+        /// The certificate.
+        certificate: Certificate,
+        /// Those above it on its path, the root last: they must hold when it signed, as it must.
+        above: Vec<Certificate>,
+    },
     /// Those of certificates that come with the signature, lead to a trusted root and name this identity.
     Keyless(Identity),
 }

@@ -43,14 +43,14 @@ fn promise_and_proof_hold() {
     let scene = scene();
     let logged = scene.log.append(b"body", NOW);
     let at = Timestamp::from_second(NOW).ok();
-    assert_eq!(verify_entry(&v1(&logged), &scene.trusted).unwrap().at, at);
+    assert_eq!(verify_entry(&v1(&logged), &scene.trusted, || None).unwrap().at, at);
     // Rekor v2 gives no time.
-    assert_eq!(verify_entry(&v2(&logged), &scene.trusted).unwrap().at, None);
+    assert_eq!(verify_entry(&v2(&logged), &scene.trusted, || None).unwrap().at, None);
     let only_proof = LogEntry { promise: None, ..v1(&logged) };
     // A time beside a proof is nobody's word.
-    assert_eq!(verify_entry(&only_proof, &scene.trusted).unwrap().at, None);
+    assert_eq!(verify_entry(&only_proof, &scene.trusted, || None).unwrap().at, None);
     let only_promise = LogEntry { proof: None, ..v1(&logged) };
-    assert_eq!(verify_entry(&only_promise, &scene.trusted).unwrap().at, at);
+    assert_eq!(verify_entry(&only_promise, &scene.trusted, || None).unwrap().at, at);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn what_the_log_did_not_say_is_refused() {
     let scene = scene();
     let logged = scene.log.append(b"body", NOW);
     let entry = v1(&logged);
-    let check = |entry: &LogEntry| verify_entry(entry, &scene.trusted).err();
+    let check = |entry: &LogEntry| verify_entry(entry, &scene.trusted, || None).err();
     let later = LogEntry { integrated_time: NOW + 1, ..entry.clone() };
     assert_eq!(check(&later), Some(LogFault::Promise));
     let other = LogEntry { body: b"another".to_vec(), ..entry.clone() };
@@ -80,7 +80,7 @@ fn a_checkpoint_is_the_logs_and_about_this_tree() {
     let with = |change: &dyn Fn(&mut InclusionProof)| {
         let mut entry = LogEntry { promise: None, ..v1(&logged) };
         change(entry.proof.as_mut().unwrap());
-        verify_entry(&entry, &scene.trusted).err()
+        verify_entry(&entry, &scene.trusted, || None).err()
     };
     assert_eq!(with(&|_| ()), None);
     let stranger = authority::Log::new("rekor.test");
@@ -97,7 +97,7 @@ fn a_checkpoint_is_the_logs_and_about_this_tree() {
     assert!(matches!(with(&|proof| proof.log_index = -1), Some(LogFault::Proof(_))));
     assert!(matches!(with(&|proof| proof.hashes[0].truncate(3)), Some(LogFault::Proof(_))));
     let elsewhere = [Log { url: "https://other.test".to_owned(), ..trust(&scene.log.key) }];
-    let found = verify_entry(&v2(&logged), &elsewhere);
+    let found = verify_entry(&v2(&logged), &elsewhere, || None);
     assert!(matches!(found, Err(LogFault::Checkpoint(_))), "{found:?}");
 }
 
@@ -107,5 +107,22 @@ fn a_key_counts_within_its_times() {
     let logged = scene.log.append(b"body", NOW);
     let ended = Window { start: None, end: Timestamp::from_second(NOW - 1).ok() };
     let retired = [Log { valid: ended, ..trust(&scene.log.key) }];
-    assert_eq!(verify_entry(&v1(&logged), &retired), Err(LogFault::KeyNotValid));
+    assert_eq!(verify_entry(&v1(&logged), &retired, || None), Err(LogFault::KeyNotValid));
+}
+
+#[test]
+fn a_proof_alone_under_a_key_with_an_end_needs_a_timestamp() {
+    let scene = scene();
+    let logged = scene.log.append(b"body", NOW);
+    let at = |second| Timestamp::from_second(second).ok();
+    let valid = Window { start: at(NOW - 10), end: at(NOW + 10) };
+    let ending = [Log { valid, ..trust(&scene.log.key) }];
+    for entry in [v2(&logged), LogEntry { promise: None, ..v1(&logged) }] {
+        let check = |stamped| verify_entry(&entry, &ending, || stamped).map(|_| ());
+        assert_eq!(check(None), Err(LogFault::Untimed));
+        assert_eq!(check(at(NOW - 11)), Err(LogFault::Untimed));
+        assert_eq!(check(at(NOW + 11)), Err(LogFault::Untimed));
+        assert_eq!(check(at(NOW + 10)), Ok(()));
+    }
+    assert!(verify_entry(&v1(&logged), &ending, || None).is_ok(), "the promise says when it was");
 }

@@ -25,28 +25,28 @@ use provost_verify::{
 use serde_json::{Value, json};
 use testkit::authority::{AltName, Authority, CertificateSpec, SigningKey, pem};
 
-const NOW: i64 = 1_780_000_000;
-const YEAR: i64 = 365 * 24 * 3600;
-const ISSUER: &str = "https://issuer.example.test";
-const NAME: &str = "dev@example.test";
+pub(crate) const NOW: i64 = 1_780_000_000;
+pub(crate) const YEAR: i64 = 365 * 24 * 3600;
+pub(crate) const ISSUER: &str = "https://issuer.example.test";
+pub(crate) const NAME: &str = "dev@example.test";
 
-fn image() -> Digest {
+pub(crate) fn image() -> Digest {
     Digest::sha256_of(b"image")
 }
 
 /// A signer with a certificate, and everything that vouches for it.
-struct Scene {
-    authority: Authority,
-    key: SigningKey,
-    certificate: Vec<u8>,
+pub(crate) struct Scene {
+    pub(crate) authority: Authority,
+    pub(crate) key: SigningKey,
+    pub(crate) certificate: Vec<u8>,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(|authority| authority.spec(AltName::Email(NAME.to_owned()), ISSUER, NOW))
     }
 
-    fn of(spec: impl FnOnce(&Authority) -> CertificateSpec) -> Self {
+    pub(crate) fn of(spec: impl FnOnce(&Authority) -> CertificateSpec) -> Self {
         let authority = Authority::new(NOW);
         let key = SigningKey::generate();
         let certificate = authority.issue(&spec(&authority), &key.spki());
@@ -54,7 +54,7 @@ impl Scene {
     }
 
     /// Trust in this scene's authorities, with everything asked for, a year later.
-    fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         let root = self.authority.trusted_root().to_string();
         Trust {
             attestor: Attestor::Keyless(Identity {
@@ -72,7 +72,7 @@ impl Scene {
     }
 
     /// Trust in the bare key.
-    fn key_trust(&self) -> Trust {
+    pub(crate) fn key_trust(&self) -> Trust {
         let key = PublicKey::from_der(&self.key.spki()).unwrap();
         Trust { attestor: Attestor::Key(TrustedKey { key, hash: HashChoice::Usual }), ..self.trust() }
     }
@@ -82,7 +82,7 @@ impl Scene {
     }
 
     /// A `.sig` layer with all annotations.
-    fn layer(&self) -> Layer {
+    pub(crate) fn layer(&self) -> Layer {
         let payload = SimpleSigning::payload("reg.example/app", &image(), &Value::Null);
         let signature = self.key.sign(&payload);
         let logged =
@@ -101,7 +101,7 @@ impl Scene {
     }
 
     /// An attestation as a bundle, with a log entry of Rekor v1 and a timestamp.
-    fn bundle(&self) -> Value {
+    pub(crate) fn bundle(&self) -> Value {
         let (envelope, payload, signature) = self.envelope();
         let body = dsse(envelope.to_string().as_bytes(), &payload, &signature, &self.certificate_pem());
         let logged = self.authority.log.append(&body, NOW + 1);
@@ -117,7 +117,7 @@ impl Scene {
         })
     }
 
-    fn envelope(&self) -> (Value, Vec<u8>, Vec<u8>) {
+    pub(crate) fn envelope(&self) -> (Value, Vec<u8>, Vec<u8>) {
         let payload = json!({
             "_type": "https://in-toto.io/Statement/v1",
             "subject": [{"name": "app", "digest": {"sha256": image().hex()}}],
@@ -138,23 +138,23 @@ impl Scene {
 
 /// A layer that can be changed before it is checked.
 #[derive(Clone)]
-struct Layer {
+pub(crate) struct Layer {
     payload: Vec<u8>,
     annotations: BTreeMap<String, String>,
 }
 
 impl Layer {
-    fn without(mut self, name: &str) -> Self {
+    pub(crate) fn without(mut self, name: &str) -> Self {
         self.annotations.remove(name);
         self
     }
 
-    fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.annotations.insert(name.to_owned(), value.into());
         self
     }
 
-    fn check(&self, trust: &Trust) -> Result<Facts, String> {
+    pub(crate) fn check(&self, trust: &Trust) -> Result<Facts, String> {
         let mut layer = Descriptor::of("text/plain", &self.payload);
         layer.annotations.extend(self.annotations.clone());
         let bytes = self.payload.clone().into();
@@ -164,7 +164,7 @@ impl Layer {
     }
 }
 
-fn check_bundle(bundle: &Value, trust: &Trust) -> Result<Facts, String> {
+pub(crate) fn check_bundle(bundle: &Value, trust: &Trust) -> Result<Facts, String> {
     let source = Source::Bundle(Digest::sha256_of(b"referrer"));
     let candidate = Candidate { source, bytes: bundle.to_string().into(), asked: Vec::new() };
     let checked = check_attestation(&candidate, trust, &image(), true);
@@ -198,7 +198,7 @@ fn hashedrekord(payload: &[u8], signature: &[u8], signer: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn hashedrekord_v2(signed: &[u8], signature: &[u8], certificate: &[u8]) -> Vec<u8> {
+pub(crate) fn hashedrekord_v2(signed: &[u8], signature: &[u8], certificate: &[u8]) -> Vec<u8> {
     let digest: Vec<u8> = (0..32)
         .map(|index| u8::from_str_radix(&sha256(signed)[2 * index..2 * index + 2], 16).unwrap())
         .collect();
@@ -220,7 +220,7 @@ fn hashedrekord_v2(signed: &[u8], signature: &[u8], certificate: &[u8]) -> Vec<u
     .into_bytes()
 }
 
-fn dsse(envelope: &[u8], payload: &[u8], signature: &[u8], signer: &str) -> Vec<u8> {
+pub(crate) fn dsse(envelope: &[u8], payload: &[u8], signature: &[u8], signer: &str) -> Vec<u8> {
     json!({
         "apiVersion": "0.0.1",
         "kind": "dsse",
@@ -234,7 +234,7 @@ fn dsse(envelope: &[u8], payload: &[u8], signature: &[u8], signer: &str) -> Vec<
     .into_bytes()
 }
 
-fn code(text: &str) -> Result<Facts, String> {
+pub(crate) fn code(text: &str) -> Result<Facts, String> {
     Err(text.to_owned())
 }
 

@@ -128,13 +128,20 @@ async fn bundles(
             Err(error) => return Err(error),
         };
         let view = serde_json::from_slice::<ImageManifest>(&manifest.bytes);
-        let is_bundle = |layer: &Descriptor| layer.media_type.starts_with(BUNDLE_MEDIA_TYPE);
-        match view.is_ok_and(|view| view.layers.iter().any(is_bundle)) {
+        match view.is_ok_and(|view| is_bundle_of(&view, image)) {
             true => found.push(manifest.digest),
             false => others += 1,
         }
     }
     Ok((found, others))
+}
+
+/// Whether a manifest holds one bundle and nothing else, and names the image itself: a list by tag, which anybody may
+/// have written, can name what belongs to others.
+fn is_bundle_of(manifest: &ImageManifest, image: &Digest) -> bool {
+    let about = manifest.subject.as_ref().is_some_and(|subject| subject.digest == *image);
+    let bundle = |layer: &Descriptor| layer.media_type.starts_with(BUNDLE_MEDIA_TYPE);
+    about && matches!(manifest.layers.as_slice(), [only] if bundle(only))
 }
 
 /// Removes one thing and says so; that it is not there, or stays, ends nothing.

@@ -225,9 +225,8 @@ impl VerifierFlags {
             if let SctRule::Required { detached: slot } = &mut trust.sct {
                 *slot = detached;
             }
-            let certificate = self.named_certificate(path, &mut trust);
-            let certificate = certificate.map_err(|failure| before(failure, words))?;
-            trust.attestor = Attestor::Certificate(certificate);
+            let named = self.named_certificate(path, &mut trust);
+            trust.attestor = named.map_err(|failure| before(failure, words))?;
         }
         Ok(trust)
     }
@@ -296,7 +295,7 @@ impl VerifierFlags {
     }
 
     /// The certificate of `--certificate`, held against the roots, the identity and the CT log.
-    fn named_certificate(&self, path: &str, trust: &mut Trust) -> Result<Certificate, Failure> {
+    fn named_certificate(&self, path: &str, trust: &mut Trust) -> Result<Attestor, Failure> {
         let flags = &self.material;
         let certificate = material::certificate(path).map_err(|failure| failure.context("loading cert"))?;
         let mut step = "validating cert";
@@ -313,9 +312,9 @@ impl VerifierFlags {
             }
             step = "validating cert with chain";
         }
-        certified(trust, &certificate, &[])
+        let path = certified(trust, &certificate, &[])
             .map_err(|reason| Failure::new(format!("{step}: {}", cosign::reason(&reason))))?;
-        Ok(certificate)
+        Ok(Attestor::Certificate { certificate, above: path.into_iter().skip(1).collect() })
     }
 
     fn hash(&self) -> Result<HashChoice, Failure> {

@@ -34,8 +34,9 @@ pub(super) fn check(
             Some(Certificate::from_der(der).map_err(|error| format!("the certificate: {error}"))?)
         }
     };
+    let stamped = times.first().copied();
     for entry in &bundle.log_entries {
-        let logged = transparency::verify_entry(entry, &trusted.logs);
+        let logged = transparency::verify_entry(entry, &trusted.logs, || stamped);
         let logged = logged.map_err(|error| format!("failed to verify log inclusion: {error}"))?;
         times.extend(logged.at);
         if let Some(certificate) = &certificate {

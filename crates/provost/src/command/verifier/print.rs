@@ -36,7 +36,7 @@ pub(crate) fn header(
         );
     }
     face.say(match trust.attestor {
-        Attestor::Key(_) | Attestor::Certificate(_) => {
+        Attestor::Key(_) | Attestor::Certificate { .. } => {
             "  - The signatures were verified against the specified public key"
         }
         Attestor::Keyless(_) => {

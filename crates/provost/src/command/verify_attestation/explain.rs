@@ -63,7 +63,7 @@ fn place(source: &Source) -> String {
 fn signer(trust: &Trust, facts: &Facts) -> String {
     match (&trust.attestor, &facts.certificate) {
         (Attestor::Key(key), _) => format!("the key {}", key.key.ssh_fingerprint()),
-        (Attestor::Certificate(certificate), _) | (Attestor::Keyless(_), Some(certificate)) => {
+        (Attestor::Certificate { certificate, .. }, _) | (Attestor::Keyless(_), Some(certificate)) => {
             format!("the certificate of {}", certificate.names().join(", "))
         }
         (Attestor::Keyless(_), None) => "a certificate".to_owned(),

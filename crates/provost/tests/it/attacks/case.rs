@@ -103,6 +103,9 @@ pub(crate) enum Beside {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Keyless {
+    /// In place of a bundle a bare layer of the `.att` tag: its certificate is the file NAME.crt, and those above it
+    /// NAME-chain.crt.
+    pub(crate) named: Option<String>,
     #[serde(default = "identity")]
     pub(crate) identity: String,
     #[serde(default = "issuer")]
@@ -156,6 +159,10 @@ pub(crate) enum Fault {
     NotCodeSigning,
     LeafIsAuthority,
     ExpiredIntermediate,
+    /// The authority held when it issued and is over since; what it issued still holds.
+    EndedIntermediate,
+    /// The certificate is of the same kind, and its authority holds.
+    LongLived,
     /// The certificate was over when it signed.
     AnotherTime,
 }

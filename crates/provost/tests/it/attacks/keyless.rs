@@ -64,6 +64,24 @@ impl Sigstore {
         .into_bytes()
     }
 
+    /// A bare envelope over this payload; its certificate in PEM, and those above it.
+    pub(crate) fn named(
+        &self,
+        keyless: &Keyless,
+        payload_type: &str,
+        payload: &[u8],
+    ) -> (Vec<u8>, String, String) {
+        let key = SigningKey::generate();
+        let (certificate, above) = self.certificate(keyless, &key, self.now - AGO);
+        let above = above.unwrap_or_else(|| self.authority.intermediate.certificate.clone());
+        let sig = STANDARD.encode(key.sign(&pae(payload_type, payload)));
+        let envelope = json!({
+            "payload": STANDARD.encode(payload), "payloadType": payload_type, "signatures": [{"sig": sig}],
+        });
+        let chain = [&above, &self.authority.root.certificate].map(|one| pem("CERTIFICATE", one)).concat();
+        (envelope.to_string().into_bytes(), pem("CERTIFICATE", &certificate), chain)
+    }
+
     /// The leaf, and the certificate above it where the bundle carries that along.
     fn certificate(&self, keyless: &Keyless, key: &SigningKey, time: i64) -> (Vec<u8>, Option<Vec<u8>>) {
         let authority = &self.authority;
@@ -99,6 +117,14 @@ impl Sigstore {
                 let spec = CertificateSpec::authority("expired", since, time - AGO);
                 return between(&authority.root, &spec);
             }
+            Fault::EndedIntermediate => {
+                spec.not_after = until;
+                let ended = CertificateSpec::authority("ended", since, time + 60);
+                let ended = authority.root.certify(&ended);
+                let leaf = ended.issue_logged(&spec, &key.spki(), &authority.ct_log, time);
+                return (leaf, Some(ended.certificate));
+            }
+            Fault::LongLived => spec.not_after = until,
             Fault::ForeignAuthority => {
                 let root = Certified::root(&CertificateSpec::authority("test root", since, until));
                 return (root.issue_logged(&spec, &key.spki(), &authority.ct_log, time), None);

@@ -122,7 +122,7 @@ pub(crate) fn play(case: &Case) -> Vec<String> {
     }
     let sigstore = Sigstore::new();
     context.write("root.json", &sigstore.authority.trusted_root().to_string());
-    furnish(case, &registry, &mut names, &sigstore);
+    furnish(case, &registry, &mut names, &sigstore, &context);
     registry.world.lock().unwrap().lies = case.lies.iter().map(|lie| made(lie, &names)).collect();
     let nothing = Lie::nothing();
     let answers = case.other.iter().chain([&nothing]).map(|lie| made(lie, &names)).collect();
@@ -136,7 +136,7 @@ pub(crate) fn play(case: &Case) -> Vec<String> {
 }
 
 /// Puts the image, the further objects and what lies beside them into the registry.
-fn furnish(case: &Case, registry: &Hostile, names: &mut Names, sigstore: &Sigstore) {
+fn furnish(case: &Case, registry: &Hostile, names: &mut Names, sigstore: &Sigstore, context: &Context) {
     let mut world = registry.world.lock().unwrap_or_else(PoisonError::into_inner);
     world.has_referrers = case.referrers == Referrers::Api;
     let config =
@@ -200,8 +200,7 @@ fn furnish(case: &Case, registry: &Hostile, names: &mut Names, sigstore: &Sigsto
                                 ("predicateType".to_owned(), predicate_type(attestation).to_owned()),
                             ])
                         });
-                        let kind = "application/vnd.dsse.envelope.v1+json";
-                        let layer = json!({"mediaType": kind, "size": envelope.len(), "digest": Digest::sha256_of(&envelope).to_string(), "annotations": annotations});
+                        let layer = attached(&envelope, &json!(annotations));
                         layers
                             .entry(format!("{}.att", of.replace(':', "-")))
                             .or_default()
@@ -212,6 +211,17 @@ fn furnish(case: &Case, registry: &Hostile, names: &mut Names, sigstore: &Sigsto
             Beside::Keyless(keyless) => {
                 let of = names.0["digest.image"].clone();
                 let payload = statement(PROVENANCE, keyless.predicate.as_ref(), names, &of);
+                if let Some(name) = &keyless.named {
+                    let (envelope, certificate, chain) = sigstore.named(keyless, IN_TOTO, &payload);
+                    context.write(&format!("{name}.crt"), &certificate);
+                    context.write(&format!("{name}-chain.crt"), &chain);
+                    let annotations = json!({SEALED: ""});
+                    layers
+                        .entry(format!("{}.att", of.replace(':', "-")))
+                        .or_default()
+                        .push((attached(&envelope, &annotations), envelope));
+                    continue;
+                }
                 let bundle = sigstore.bundle(keyless, IN_TOTO, &payload);
                 refer(&mut world, bundle, &json!({}), &of);
             }
@@ -245,6 +255,13 @@ fn furnish(case: &Case, registry: &Hostile, names: &mut Names, sigstore: &Sigsto
         let list = world.referrers("demo/app", &digest).to_string().into_bytes();
         world.put_manifest("demo/app", &[digest.replace(':', "-")], INDEX, list);
     }
+}
+
+/// An envelope as a layer of the `.att` tag.
+fn attached(envelope: &[u8], annotations: &Value) -> Value {
+    let digest = Digest::sha256_of(envelope).to_string();
+    let kind = "application/vnd.dsse.envelope.v1+json";
+    json!({"mediaType": kind, "size": envelope.len(), "digest": digest, "annotations": annotations})
 }
 
 fn predicate_type(attestation: &Attestation) -> &str {
