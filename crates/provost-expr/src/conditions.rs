@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::context::Lookup;
 use crate::environment::Environment;
 use crate::operators::{Operator, OperatorError};
+use crate::origins::Origins;
 use crate::variables::{self, SubstituteError};
 
 /// How many conditions one rule may hold: 10,000, many times what fits into a policy the API server stores.
@@ -22,6 +23,8 @@ pub struct Condition {
     pub value: Value,
     /// What to say about it.
     pub message: String,
+    /// Who wrote which part of the key and the value, where they are substituted already.
+    origins: (Origins, Origins),
 }
 
 /// A block: one of `any` must hold where there are any, and all of `all`.
@@ -115,7 +118,7 @@ fn fields<'a>(
     }
 }
 
-fn condition(value: &Value, path: &str) -> Result<Condition, ConditionFormError> {
+fn condition(value: &Value, by: &Origins, path: &str) -> Result<Condition, ConditionFormError> {
     let map = fields(value, path, &["key", "operator", "value", "message"])?;
     let field = |name: &str| map.get(name).cloned().unwrap_or(Value::Null);
     let text = |name: &str| match map.get(name) {
@@ -124,22 +127,25 @@ fn condition(value: &Value, path: &str) -> Result<Condition, ConditionFormError>
         Some(_) => Err(ConditionFormError::Form(format!("{path}/{name}"))),
     };
     let operator = Operator::parse(text("operator")?).map_err(ConditionFormError::Operator)?;
-    Ok(Condition { key: field("key"), operator, value: field("value"), message: text("message")?.to_owned() })
+    let origins = (by.field("key").clone(), by.field("value").clone());
+    let message = text("message")?.to_owned();
+    Ok(Condition { key: field("key"), operator, value: field("value"), message, origins })
 }
 
-fn list(value: &Value, path: &str) -> Result<Vec<Condition>, ConditionFormError> {
+fn list(value: &Value, by: &Origins, path: &str) -> Result<Vec<Condition>, ConditionFormError> {
     let items = value.as_array().ok_or_else(|| ConditionFormError::Form(path.to_owned()))?;
     if items.len() > MAX_CONDITIONS {
         return Err(ConditionFormError::TooMany);
     }
-    items.iter().enumerate().map(|(index, item)| condition(item, &format!("{path}/{index}"))).collect()
+    let each = items.iter().enumerate();
+    each.map(|(index, item)| condition(item, by.element(index), &format!("{path}/{index}"))).collect()
 }
 
-fn block(value: &Value, path: &str) -> Result<Block, ConditionFormError> {
+fn block(value: &Value, by: &Origins, path: &str) -> Result<Block, ConditionFormError> {
     let map = fields(value, path, &["any", "all"])?;
     let part = |name: &str| match map.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => list(value, &format!("{path}/{name}")).map(Some),
+        Some(value) => list(value, by.field(name), &format!("{path}/{name}")).map(Some),
     };
     Ok(Block { any: part("any")?, all: part("all")?.unwrap_or_default() })
 }
@@ -150,16 +156,25 @@ impl Conditions {
     /// # Errors
     /// For other forms, unknown fields and unknown operators.
     pub fn parse(value: &Value) -> Result<Self, ConditionFormError> {
-        let Value::Array(items) = value else { return block(value, "").map(Self::Block) };
+        Self::parse_written(value, &Origins::Ours)
+    }
+
+    /// The same, of conditions that are substituted already and of which it is known who wrote what.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_written(value: &Value, by: &Origins) -> Result<Self, ConditionFormError> {
+        let Value::Array(items) = value else { return block(value, by, "").map(Self::Block) };
         let is_block = |item: &Value| item.get("any").is_some() || item.get("all").is_some();
         if items.len() > MAX_CONDITIONS {
             return Err(ConditionFormError::TooMany);
         }
         if items.iter().any(is_block) {
-            let blocks = items.iter().enumerate().map(|(index, item)| block(item, &format!("/{index}")));
+            let each = items.iter().enumerate();
+            let blocks = each.map(|(index, item)| block(item, by.element(index), &format!("/{index}")));
             return blocks.collect::<Result<_, _>>().map(Self::Blocks);
         }
-        list(value, "").map(Self::Flat)
+        list(value, by, "").map(Self::Flat)
     }
 
     /// All conditions, in order.
@@ -184,10 +199,10 @@ pub fn evaluate(
     environment: &Environment<'_>,
 ) -> Result<Outcome, ConditionError> {
     run(conditions, &|condition| {
-        let key = variables::substitute(&condition.key, lookup, environment).map_err(ConditionError::Key)?;
-        let value =
-            variables::substitute(&condition.value, lookup, environment).map_err(ConditionError::Value)?;
-        Ok(condition.operator.holds(&key, &value)?)
+        let substituted = |value| variables::substitute_with_origins(value, lookup, environment);
+        let (key, key_by) = substituted(&condition.key).map_err(ConditionError::Key)?;
+        let (value, value_by) = substituted(&condition.value).map_err(ConditionError::Value)?;
+        Ok(condition.operator.holds_between(&key, &key_by, &value, &value_by)?)
     })
 }
 
@@ -196,7 +211,10 @@ pub fn evaluate(
 /// # Errors
 /// Where an operator cannot compare.
 pub fn evaluate_resolved(conditions: &Conditions) -> Result<Outcome, ConditionError> {
-    run(conditions, &|condition| Ok(condition.operator.holds(&condition.key, &condition.value)?))
+    run(conditions, &|condition| {
+        let Condition { key, operator, value, origins: (key_by, value_by), .. } = condition;
+        Ok(operator.holds_between(key, key_by, value, value_by)?)
+    })
 }
 
 /// Evaluates the conditions of an attestation: the whole list is substituted first, messages included, so that a
@@ -212,8 +230,9 @@ pub fn evaluate_attestation(
     let list = if conditions.is_array() { conditions.clone() } else { json!([conditions]) };
     // The operators are checked before anything of the predicate comes in.
     Conditions::parse(&list)?;
-    let resolved = variables::substitute(&list, lookup, environment).map_err(ConditionError::Attestation)?;
-    evaluate_resolved(&Conditions::parse(&printable(resolved))?)
+    let (resolved, by) = variables::substitute_with_origins(&list, lookup, environment)
+        .map_err(ConditionError::Attestation)?;
+    evaluate_resolved(&Conditions::parse_written(&printable(resolved), &by)?)
 }
 
 /// A message that is one variable becomes that variable's value; it is still a message.

@@ -3,12 +3,16 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// Who wrote a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who wrote a value; of several the last counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// The policy's author: text in it is expanded like the policy itself.
     Policy,
-    /// A request, an image, a predicate: `{{` in it is text and nothing in it is ever expanded (security.md 5).
+    /// The cluster's operators, in objects such as ConfigMaps: nothing in it is expanded, but `*` and `?` are wildcards
+    /// as in the policy.
+    Cluster,
+    /// A request, an image, a predicate: `{{` in it is text and nothing in it is ever expanded, and `*` and `?` stand for
+    /// themselves (security.md 5).
     Foreign,
 }
 

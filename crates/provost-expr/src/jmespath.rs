@@ -42,7 +42,7 @@ pub struct Expression {
 pub struct Found {
     /// The value; null where nothing was selected.
     pub value: Value,
-    /// [`Origin::Foreign`] as soon as one foreign root was looked at.
+    /// The strangest of all roots that were looked at.
     pub origin: Origin,
 }
 

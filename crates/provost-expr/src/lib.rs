@@ -13,6 +13,7 @@ pub mod image;
 pub mod jmespath;
 mod md5;
 pub mod operators;
+pub mod origins;
 pub mod pattern;
 pub mod quantity;
 pub mod re2;

@@ -7,6 +7,8 @@ mod order;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::origins::{Origins, Written};
+
 /// How much text is compared at most: bytes of the key times bytes of the value, since either may be a wildcard
 /// pattern for the other. 2^30 lets a list of 1 MiB meet one of 1 KiB, and takes seconds at the very worst.
 pub const MAX_COMPARISON: usize = 1 << 30;
@@ -141,19 +143,34 @@ impl Operator {
     /// Where Kyverno itself would break off: `In` and `NotIn` over lists of other things than texts; and for
     /// texts beyond [`MAX_COMPARISON`].
     pub fn holds(self, key: &Value, value: &Value) -> Result<bool, OperatorError> {
+        self.holds_between(key, &Origins::Ours, value, &Origins::Ours)
+    }
+
+    /// The same, with who wrote which part: `*` and `?` in a foreign part stand for themselves (security.md 5).
+    ///
+    /// # Errors
+    /// As [`Self::holds`].
+    pub fn holds_between(
+        self,
+        key: &Value,
+        key_by: &Origins,
+        value: &Value,
+        value_by: &Origins,
+    ) -> Result<bool, OperatorError> {
         let (left, right) = (weight(key), weight(value));
         if left.saturating_mul(right) > MAX_COMPARISON {
             return Err(OperatorError::TooLong { key: left, value: right });
         }
+        let (key_written, value_written) = (Written::new(key, key_by), Written::new(value, value_by));
         match self {
-            Self::Equals => Ok(equality::equals(key, value)),
-            Self::NotEquals => Ok(equality::not_equals(key, value)),
-            Self::In => membership::deprecated(key, value, false),
-            Self::NotIn => membership::deprecated(key, value, true),
-            Self::AnyIn => Ok(membership::any_in(key, value)),
-            Self::AllIn => Ok(membership::all_in(key, value)),
-            Self::AnyNotIn => Ok(membership::any_not_in(key, value)),
-            Self::AllNotIn => Ok(membership::all_not_in(key, value)),
+            Self::Equals => Ok(equality::equals(key, value_written)),
+            Self::NotEquals => Ok(equality::not_equals(key, value_written)),
+            Self::In => membership::deprecated(key_written, value_written, false),
+            Self::NotIn => membership::deprecated(key_written, value_written, true),
+            Self::AnyIn => Ok(membership::any_in(key_written, value_written)),
+            Self::AllIn => Ok(membership::all_in(key_written, value_written)),
+            Self::AnyNotIn => Ok(membership::any_not_in(key_written, value_written)),
+            Self::AllNotIn => Ok(membership::all_not_in(key_written, value_written)),
             Self::Order(order) => Ok(order::numbers(order, key, value)),
             Self::Duration(order) => Ok(order::durations(order, key, value)),
         }
@@ -165,6 +182,7 @@ mod tests {
     use serde_json::json;
 
     use super::{Operator, OperatorError, Order};
+    use crate::origins::Origins;
 
     #[test]
     fn names_are_found_in_any_case_and_orders_only_compare_in_theirs() {
@@ -176,6 +194,32 @@ mod tests {
         assert_eq!(Operator::parse("greaterthan").unwrap().holds(&json!(2), &json!(1)), Ok(false));
         assert_eq!(Operator::parse("Durationless"), Err(OperatorError::Unknown("Durationless".to_owned())));
         assert_eq!(Operator::In.replacements(), ["AllIn", "AnyIn"]);
+    }
+
+    #[test]
+    fn foreign_wildcards_stand_for_themselves() {
+        let between = |operator: Operator, key: &str, value: &serde_json::Value, by: [&Origins; 2]| {
+            operator.holds_between(&json!(key), by[0], value, by[1]).unwrap()
+        };
+        let (ours, foreign) = (&Origins::Ours, &Origins::Foreign);
+        let (list, text) = (json!(["https://good"]), json!("https://good"));
+        for operator in [Operator::AnyIn, Operator::AllIn, Operator::In] {
+            assert!(between(operator, "*", &list, [ours, ours]));
+            assert!(!between(operator, "*", &list, [foreign, ours]));
+            assert!(between(operator, "https://good", &json!(["https://*"]), [foreign, ours]));
+            assert!(!between(operator, "https://good", &json!(["https://*"]), [ours, foreign]));
+            assert!(!between(operator, "https://good", &json!("https://*"), [ours, foreign]));
+        }
+        for operator in [Operator::AnyNotIn, Operator::AllNotIn, Operator::NotIn] {
+            assert!(!between(operator, "*", &list, [ours, ours]));
+            assert!(between(operator, "*", &list, [foreign, ours]));
+        }
+        assert!(between(Operator::Equals, "https://good", &text, [foreign, ours]));
+        assert!(!between(Operator::Equals, "https://good", &json!("*"), [ours, foreign]));
+        assert!(between(Operator::NotEquals, "https://good", &json!("*"), [ours, foreign]));
+        let mixed = Origins::Text([vec![false; 6], vec![true; 2]].concat());
+        assert!(!between(Operator::Equals, "host-/x/", &json!("host-*/*"), [ours, &mixed]));
+        assert!(between(Operator::Equals, "host-1/*", &json!("host-*/*"), [ours, &mixed]));
     }
 
     #[test]

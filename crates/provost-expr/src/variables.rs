@@ -8,6 +8,7 @@ mod path;
 mod reference;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -16,6 +17,7 @@ use crate::context::{Lookup, Origin};
 use crate::environment::Environment;
 use crate::go_text;
 use crate::jmespath::{Expression, Found, JmesError};
+use crate::origins::Origins;
 pub use marked::ForeignFault;
 use marked::Marked;
 pub use reference::ReferenceFault;
@@ -132,6 +134,18 @@ pub fn substitute(
     lookup: &dyn Lookup,
     environment: &Environment<'_>,
 ) -> Result<Value, SubstituteError> {
+    substitute_with_origins(document, lookup, environment).map(|(value, _)| value)
+}
+
+/// The same, with who wrote which part of what came out.
+///
+/// # Errors
+/// As [`substitute`].
+pub fn substitute_with_origins(
+    document: &Value,
+    lookup: &dyn Lookup,
+    environment: &Environment<'_>,
+) -> Result<(Value, Origins), SubstituteError> {
     let resolved = reference::resolve(document)?;
     let delete = is_delete(lookup);
     Substitution { lookup, environment, delete, spent: Cell::new(0) }.value(&resolved, "", 0)
@@ -164,55 +178,70 @@ struct Substitution<'a> {
 }
 
 impl Substitution<'_> {
-    fn value(&self, value: &Value, path: &str, depth: usize) -> Result<Value, SubstituteError> {
+    fn value(&self, value: &Value, path: &str, depth: usize) -> Result<(Value, Origins), SubstituteError> {
         if depth > MAX_DOCUMENT_DEPTH {
             return Err(SubstituteError::TooDeep(path.to_owned()));
         }
         match value {
             Value::String(text) => {
-                let found = self.text(text, path)?;
+                let (found, origins) = self.text(text, path)?;
                 match found {
                     // What the policy itself says may hold variables in turn.
                     Found { value: value @ (Value::Array(_) | Value::Object(_)), origin: Origin::Policy } => {
                         self.value(&value, path, depth + 1)
                     }
-                    Found { value, .. } => Ok(value),
+                    Found { value, .. } => Ok((value, origins)),
                 }
             }
             Value::Array(items) => {
                 let mut made = Vec::with_capacity(items.len());
+                let mut by = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
-                    made.push(self.value(item, &format!("{path}/{index}"), depth + 1)?);
+                    let (item, origins) = self.value(item, &format!("{path}/{index}"), depth + 1)?;
+                    made.push(item);
+                    by.push(origins);
                 }
-                Ok(Value::Array(made))
+                let ours = by.iter().all(|origins| *origins == Origins::Ours);
+                Ok((Value::Array(made), if ours { Origins::Ours } else { Origins::List(by) }))
             }
             Value::Object(map) => {
                 let mut made = Map::new();
+                let mut by = BTreeMap::new();
                 for (key, item) in map {
-                    let new_key = match self.text(key, path)?.value {
+                    let new_key = match self.text(key, path)?.0.value {
                         Value::String(text) => text,
                         Value::Null => key.clone(),
                         _ => return Err(SubstituteError::KeyNotText(key.clone())),
                     };
                     let below = format!("{path}/{}", key.replace('/', "\\/"));
-                    made.insert(new_key, self.value(item, &below, depth + 1)?);
+                    let (item, origins) = self.value(item, &below, depth + 1)?;
+                    if origins == Origins::Ours {
+                        by.remove(&new_key);
+                    } else {
+                        by.insert(new_key.clone(), origins);
+                    }
+                    made.insert(new_key, item);
                 }
-                Ok(Value::Object(made))
+                Ok((Value::Object(made), if by.is_empty() { Origins::Ours } else { Origins::Fields(by) }))
             }
-            other => Ok(other.clone()),
+            other => Ok((other.clone(), Origins::Ours)),
         }
     }
 
-    fn text(&self, text: &str, path: &str) -> Result<Found, SubstituteError> {
-        let plain = |value: String| Found { value: Value::String(value), origin: Origin::Policy };
+    fn text(&self, text: &str, path: &str) -> Result<(Found, Origins), SubstituteError> {
+        let plain = |marked: &Marked| {
+            let value = Value::String(marked.text().to_owned());
+            (Found { value, origin: Origin::Policy }, marked.origins())
+        };
         if !text.contains("{{") {
-            return Ok(plain(text.to_owned()));
+            let value = Value::String(text.to_owned());
+            return Ok((Found { value, origin: Origin::Policy }, Origins::Ours));
         }
         let mut marked = Marked::policy(text);
         for _ in 0..MAX_ROUNDS {
             let variables = marked.variables();
             if variables.is_empty() {
-                return Ok(plain(marked.unescaped()));
+                return Ok(plain(&marked.unescaped()));
             }
             let mut next = Marked::default();
             let mut copied = 0;
@@ -222,15 +251,17 @@ impl Substitution<'_> {
                 let variable = marked.variable(span.clone());
                 let (found, shallow) = self.resolve(&variable, path)?;
                 if whole {
-                    return Ok(found);
+                    let foreign = found.origin == Origin::Foreign;
+                    return Ok((found, if foreign { Origins::Foreign } else { Origins::Ours }));
                 }
                 last_was_shallow = shallow;
                 next.append(&marked, copied..span.start);
                 copied = span.end;
-                let foreign = shallow || found.origin == Origin::Foreign;
+                // What was asked for shallowly is not expanded again, whoever wrote it.
+                let origin = if shallow { found.origin.max(Origin::Cluster) } else { found.origin };
                 match &found.value {
-                    Value::String(text) => next.push(text, foreign),
-                    other => next.push(&go_text::to_json(other), foreign),
+                    Value::String(text) => next.push(text, origin),
+                    other => next.push(&go_text::to_json(other), origin),
                 }
                 if next.len() > MAX_TEXT {
                     return Err(SubstituteError::TooLong(path.to_owned()));
@@ -238,7 +269,7 @@ impl Substitution<'_> {
             }
             next.append(&marked, copied..marked.len());
             if last_was_shallow {
-                return Ok(plain(next.unescaped()));
+                return Ok(plain(&next.unescaped()));
             }
             marked = next;
         }
@@ -252,7 +283,7 @@ impl Substitution<'_> {
         if shallow {
             trimmed = trimmed.trimmed();
         }
-        let foreign = trimmed.is_foreign();
+        let origin = trimmed.origin();
         let fail = |variable: String, cause: QueryError| SubstituteError::Variable {
             variable: go_text::shorten(&variable),
             path: path.to_owned(),
@@ -268,9 +299,7 @@ impl Substitution<'_> {
         }
         let mut found = query_spending(&text, self.lookup, self.environment, &self.spent)
             .map_err(|cause| fail(text.clone(), cause))?;
-        if foreign {
-            found.origin = Origin::Foreign;
-        }
+        found.origin = found.origin.max(origin);
         Ok((found, shallow))
     }
 }

@@ -3,7 +3,7 @@
 use provost_expr::conditions::{Conditions, Outcome, evaluate, evaluate_resolved};
 use provost_expr::context::{Lookup, Origin, Roots, WithPredicate};
 use provost_expr::go_text::to_json;
-use provost_expr::variables::substitute;
+use provost_expr::variables::{substitute, substitute_with_origins};
 use serde_json::{Map, Value};
 
 use crate::attestations::Named;
@@ -49,11 +49,12 @@ pub(crate) fn of_attestation(
         |error: String| format!("failed to substitute variables in attestation conditions: {error}");
     // Kyverno walks the fields of a condition in no fixed order; messages first is what it was mostly seen to do.
     substitute(&messages_only(&document), &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
-    let resolved = substitute(&document, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
+    let (resolved, by) =
+        substitute_with_origins(&document, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
     if let Some(error) = message_fault(&resolved) {
         return Err(unresolved(error));
     }
-    let parsed = Conditions::parse(&resolved).map_err(|error| error.to_string())?;
+    let parsed = Conditions::parse_written(&resolved, &by).map_err(|error| error.to_string())?;
     evaluate_resolved(&parsed).map(Judged::from).map_err(|error| error.to_string())
 }
 

@@ -90,14 +90,14 @@ impl<'a> RuleContext<'a> {
         }
         let (policy, rule) = &self.owner;
         if let Some(given) = scope.request.given.to(policy, rule, name) {
-            return Ok((given.clone(), Origin::Foreign));
+            return Ok((given.clone(), Origin::Cluster));
         }
         if let Some(place) = &entry.config_map {
             let SecretName { name, namespace } = self.place(place).map_err(failed)?;
             let map = scope.cluster.config_map(&namespace, &name).await;
             let map = map.map_err(|cause| failed(ContextCause::ConfigMap { namespace, name, cause }))?;
             let part = |name: &str| map.get(name).cloned().unwrap_or_else(|| json!({}));
-            return Ok((json!({"data": part("data"), "metadata": part("metadata")}), Origin::Foreign));
+            return Ok((json!({"data": part("data"), "metadata": part("metadata")}), Origin::Cluster));
         }
         let kind = match entry {
             ContextEntry { api_call: Some(_), .. } => "apiCall",
@@ -127,9 +127,7 @@ impl<'a> RuleContext<'a> {
         let mut value = Value::Null;
         let mut origin = Origin::Policy;
         if let Some(given) = given {
-            value = self.substituted(given)?;
-            // What variables put in is never expanded again.
-            origin = if has_any(given) { Origin::Foreign } else { Origin::Policy };
+            (value, origin) = self.written(given)?;
         }
         if let Some(path) = variable.get("jmesPath").and_then(Value::as_str).filter(|path| !path.is_empty()) {
             let path = match self.substituted(&json!(path))? {
@@ -142,20 +140,37 @@ impl<'a> RuleContext<'a> {
                     parsed.search(&value, &environment).ok()
                 }
                 None => match query(&path, &self.roots, &environment) {
-                    Ok(found) => Some(found.value),
+                    Ok(found) => {
+                        origin = found.origin;
+                        Some(found.value)
+                    }
                     Err(_) if variable.contains_key("default") => None,
                     Err(error) => return Err(error.to_string()),
                 },
             };
-            origin = Origin::Foreign;
+            // What an expression finds is never expanded again.
+            origin = origin.max(Origin::Cluster);
             value = found.unwrap_or_default();
         }
         if value.is_null()
             && let Some(default) = variable.get("default")
         {
-            value = self.substituted(default)?;
-            origin = if has_any(default) { Origin::Foreign } else { Origin::Policy };
+            (value, origin) = self.written(default)?;
         }
+        Ok((value, origin))
+    }
+
+    /// A document of the policy with its variables replaced, and who wrote what came out: what variables put in is
+    /// never expanded again.
+    fn written(&self, document: &Value) -> Result<(Value, Origin), String> {
+        let environment = self.world.environment();
+        let (value, origins) = expansion::substitute_with_origins(document, &self.roots, &environment)
+            .map_err(|error| error.to_string())?;
+        let origin = match (origins.any_foreign(), has_any(document)) {
+            (true, _) => Origin::Foreign,
+            (false, true) => Origin::Cluster,
+            (false, false) => Origin::Policy,
+        };
         Ok((value, origin))
     }
 

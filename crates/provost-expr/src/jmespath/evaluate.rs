@@ -17,7 +17,7 @@ pub(super) struct Interpreter<'a> {
     pub(super) environment: &'a Environment<'a>,
     work: Cell<usize>,
     limit: usize,
-    foreign: Cell<bool>,
+    origin: Cell<Origin>,
 }
 
 /// Evaluates a whole expression; what it does is added to `spent`.
@@ -32,12 +32,11 @@ pub(super) fn evaluate(
 ) -> Result<Found, JmesError> {
     let work = Cell::new(spent.get());
     let limit = spent.get().saturating_add(MAX_WORK).min(MAX_TOTAL_WORK);
-    let interpreter = Interpreter { lookup, environment, work, limit, foreign: Cell::new(false) };
+    let interpreter = Interpreter { lookup, environment, work, limit, origin: Cell::new(Origin::Policy) };
     let outcome = interpreter.node(node, Item::Root).and_then(|item| interpreter.own(item));
     spent.set(interpreter.work.get());
     let value = outcome?;
-    let origin = if interpreter.foreign.get() { Origin::Foreign } else { Origin::Policy };
-    Ok(Found { value, origin })
+    Ok(Found { value, origin: interpreter.origin.get() })
 }
 
 impl<'a> Interpreter<'a> {
@@ -52,9 +51,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn note(&self, origin: Origin) {
-        if origin == Origin::Foreign {
-            self.foreign.set(true);
-        }
+        self.origin.set(self.origin.get().max(origin));
     }
 
     /// A second handle on an item; only values the expression made are copied.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::order::duration_pair;
 use crate::go_text::read_number;
+use crate::origins::Written;
 use crate::quantity::Quantity;
 use crate::wildcard;
 
@@ -20,7 +21,8 @@ pub(super) fn same(left: &Value, right: &Value) -> bool {
 }
 
 /// Whether the texts are equal: as durations, else as quantities, else with the value as wildcard pattern.
-fn texts(key: &str, value: &Value) -> bool {
+fn texts(key: &str, written: Written<'_>) -> bool {
+    let value = written.value;
     if let Some((left, right)) = duration_pair(&Value::from(key), value) {
         return left == right;
     }
@@ -28,14 +30,14 @@ fn texts(key: &str, value: &Value) -> bool {
     if let Ok(key) = key.parse::<Quantity>() {
         return pattern.parse::<Quantity>().is_ok_and(|value| value == key);
     }
-    wildcard::matches(pattern, key)
+    wildcard::matches_except(pattern, written.literal(), key)
 }
 
 /// `Equals`: false for null keys and for types that do not go together.
-pub(super) fn equals(key: &Value, value: &Value) -> bool {
-    match (key, value) {
+pub(super) fn equals(key: &Value, written: Written<'_>) -> bool {
+    match (key, written.value) {
         (Value::Null, _) => false,
-        (Value::String(text), value) => texts(text, value),
+        (Value::String(text), _) => texts(text, written),
         (Value::Number(n), Value::String(text)) => {
             read_number(text).is_some_and(|value| n.as_f64() == Some(value))
         }
@@ -44,10 +46,7 @@ pub(super) fn equals(key: &Value, value: &Value) -> bool {
 }
 
 /// `NotEquals`: false for null keys too, true for types that do not go together.
-pub(super) fn not_equals(key: &Value, value: &Value) -> bool {
-    match (key, value) {
-        (Value::Null, _) => false,
-        // The empty text is a wildcard pattern here, never a bad quantity; both say "not equal".
-        (key, value) => !equals(key, value),
-    }
+pub(super) fn not_equals(key: &Value, written: Written<'_>) -> bool {
+    // The empty text is a wildcard pattern here, never a bad quantity; both say "not equal".
+    !key.is_null() && !equals(key, written)
 }

@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-/// Text with a mark for each byte: foreign bytes open, close and escape nothing.
+use crate::context::Origin;
+use crate::origins::Origins;
+
+/// Text with a mark for each byte: bytes that are not the policy's open, close and escape nothing.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marked {
     text: String,
-    foreign: Vec<bool>,
+    origins: Vec<Origin>,
 }
 
 /// Text from outside the policy stands in an expression where it would become part of its grammar.
@@ -33,7 +36,7 @@ enum Quotes {
 impl Marked {
     /// Text of the policy.
     pub(super) fn policy(text: &str) -> Self {
-        Self { text: text.to_owned(), foreign: vec![false; text.len()] }
+        Self { text: text.to_owned(), origins: vec![Origin::Policy; text.len()] }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -44,24 +47,35 @@ impl Marked {
         &self.text
     }
 
-    pub(super) fn push(&mut self, text: &str, foreign: bool) {
+    pub(super) fn push(&mut self, text: &str, origin: Origin) {
         self.text.push_str(text);
-        self.foreign.resize(self.text.len(), foreign);
+        self.origins.resize(self.text.len(), origin);
     }
 
     pub(super) fn append(&mut self, other: &Self, range: Range<usize>) {
         self.text.push_str(other.text.get(range.clone()).unwrap_or_default());
-        self.foreign.extend_from_slice(other.foreign.get(range).unwrap_or_default());
+        self.origins.extend_from_slice(other.origins.get(range).unwrap_or_default());
     }
 
-    pub(super) fn is_foreign(&self) -> bool {
-        self.foreign.iter().any(|foreign| *foreign)
+    /// The strangest of all who wrote a part of it.
+    pub(super) fn origin(&self) -> Origin {
+        self.origins.iter().copied().max().unwrap_or(Origin::Policy)
+    }
+
+    /// Who wrote which part.
+    pub(super) fn origins(&self) -> Origins {
+        let foreign = |origin: &Origin| *origin == Origin::Foreign;
+        match (self.origins.iter().any(foreign), self.origins.iter().all(foreign)) {
+            (false, _) => Origins::Ours,
+            (true, true) => Origins::Foreign,
+            (true, false) => Origins::Text(self.origins.iter().map(foreign).collect()),
+        }
     }
 
     /// The byte at a place, where it is the policy's.
     fn live(&self, at: usize) -> Option<u8> {
-        match self.foreign.get(at) {
-            Some(false) => self.text.as_bytes().get(at).copied(),
+        match self.origins.get(at) {
+            Some(Origin::Policy) => self.text.as_bytes().get(at).copied(),
             _ => None,
         }
     }
@@ -171,9 +185,9 @@ impl Marked {
     }
 
     /// The text with the policy's `\{{` turned into `{{`.
-    pub(super) fn unescaped(&self) -> String {
+    pub(super) fn unescaped(&self) -> Self {
         let escaped = |at: usize| self.live(at) == Some(b'\\') && self.is_pair(at + 1, b'{');
-        self.keep(|at| !escaped(at)).text
+        self.keep(|at| !escaped(at))
     }
 
     /// The text as an expression, foreign parts escaped for the quotes they stand between.
@@ -181,7 +195,7 @@ impl Marked {
     /// # Errors
     /// Where a foreign part cannot be kept a value.
     pub(super) fn expression(&self) -> Result<String, ForeignFault> {
-        if !self.is_foreign() {
+        if self.origin() == Origin::Policy {
             return Ok(self.text.clone());
         }
         let mut out = String::with_capacity(self.len());
@@ -189,7 +203,7 @@ impl Marked {
         let mut escaped = false;
         let mut run = String::new();
         for (at, c) in self.text.char_indices() {
-            if self.foreign.get(at) == Some(&true) {
+            if self.origins.get(at).is_some_and(|origin| *origin != Origin::Policy) {
                 run.push(c);
                 continue;
             }
