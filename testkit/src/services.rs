@@ -34,8 +34,11 @@ struct Shared {
     /// Entries of Rekor v1 by their identity.
     entries: Mutex<BTreeMap<String, Value>>,
     stopped: Mutex<bool>,
+    /// The first answer under each path, where they repeat themselves.
+    first: Mutex<Option<BTreeMap<String, Answer>>>,
 }
 
+#[derive(Clone)]
 struct Answer {
     status: &'static str,
     headers: Vec<(&'static str, String)>,
@@ -56,6 +59,7 @@ impl Services {
             asked: Mutex::default(),
             entries: Mutex::default(),
             stopped: Mutex::new(false),
+            first: Mutex::default(),
         });
         let inside = Arc::clone(&shared);
         let thread = std::thread::spawn(move || {
@@ -79,6 +83,11 @@ impl Services {
     #[must_use]
     pub fn timestamp_url(&self) -> String {
         format!("http://{}/api/v1/timestamp", self.address)
+    }
+
+    /// From now on each says once more what it said first, whatever it is asked.
+    pub fn repeat_first_answers(&self) {
+        *self.shared.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(BTreeMap::new());
     }
 
     /// What they answer with.
@@ -177,6 +186,10 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     };
     let answer = answer
         .unwrap_or_else(|| plain("400 Bad Request", br#"{"code":400,"message":"not understood"}"#.to_vec()));
+    let answer = match &mut *shared.first.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(first) => first.entry(path.to_owned()).or_insert(answer).clone(),
+        None => answer,
+    };
     let mut stream = stream;
     write!(
         stream,

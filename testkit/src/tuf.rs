@@ -12,6 +12,8 @@ use serde_json::{Map, Value, json};
 #[derive(Debug)]
 pub struct TufMaker {
     key: Ed25519KeyPair,
+    /// What the metadata calls that key.
+    pub keyid: String,
     /// The version of timestamp, snapshot and targets.
     pub version: u64,
     /// When the root ends.
@@ -35,6 +37,7 @@ impl TufMaker {
         let far = "2999-01-01T00:00:00Z".to_owned();
         Ok(Self {
             key: Ed25519KeyPair::generate()?,
+            keyid: "k".to_owned(),
             version: 1,
             root_expires: far.clone(),
             expires: far,
@@ -53,13 +56,29 @@ impl TufMaker {
     /// The root of a version, with its end.
     #[must_use]
     pub fn root_of(&self, version: u64, expires: &str) -> Vec<u8> {
-        let role = json!({ "keyids": ["k"], "threshold": 1 });
-        self.signed(&json!({
+        self.signed(&self.root_of_key(version, expires))
+    }
+
+    /// The root of version 2 by which `heir` takes over: its keys, signed by both.
+    #[must_use]
+    pub fn handed_to(&self, heir: &Self) -> Vec<u8> {
+        let root = heir.root_of_key(2, &heir.root_expires);
+        let text = root.to_string();
+        let by = |maker: &Self| {
+            let signature = maker.key.sign(text.as_bytes());
+            json!({ "keyid": maker.keyid, "sig": hex(signature.as_ref()) })
+        };
+        json!({ "signed": root, "signatures": [by(self), by(heir)] }).to_string().into_bytes()
+    }
+
+    fn root_of_key(&self, version: u64, expires: &str) -> Value {
+        let role = json!({ "keyids": [self.keyid], "threshold": 1 });
+        json!({
             "_type": "root", "spec_version": "1.0.0", "version": version, "expires": expires,
             "consistent_snapshot": false,
-            "keys": { "k": public(&self.key) },
+            "keys": { self.keyid.as_str(): public(&self.key) },
             "roles": { "root": role, "timestamp": role, "snapshot": role, "targets": role },
-        }))
+        })
     }
 
     /// Writes everything but the root into a folder.
@@ -113,7 +132,7 @@ impl TufMaker {
     /// Without line ends in strings, compact JSON with sorted names is TUF's canonical form.
     fn signed(&self, role: &Value) -> Vec<u8> {
         let signature = self.key.sign(role.to_string().as_bytes());
-        json!({ "signed": role, "signatures": [{ "keyid": "k", "sig": hex(signature.as_ref()) }] })
+        json!({ "signed": role, "signatures": [{ "keyid": self.keyid, "sig": hex(signature.as_ref()) }] })
             .to_string()
             .into_bytes()
     }

@@ -1,6 +1,7 @@
 //! Azure Key Vault: its REST interface, and tokens of applications, workloads and machines.
 //!
-//! References as in sigstore's client: `azurekms://VAULT_HOST/KEY[/VERSION]`.
+//! References as in sigstore's client: `azurekms://VAULT_HOST/KEY[/VERSION]`. As Azure's own libraries do, a host that is no
+//! vault of the cloud is not asked: the token would serve whoever has that host for every vault.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,8 +41,18 @@ pub(crate) struct Azure {
 impl Azure {
     pub(crate) async fn new(reference: &str, around: Arc<dyn Surroundings>) -> Result<Self, KmsError> {
         let (vault, name, version) = parse(reference).ok_or(KmsError::Reference { expected: EXPECTED })?;
+        let cloud = Cloud::of(around.as_ref());
+        let host = vault.host_str().unwrap_or_default();
+        // Whoever writes the reference must not be handed a token for everybody's vaults.
+        let own = around.variable("PROVOST_AZURE_VAULT").is_some_and(|own| own == vault.authority());
+        if !own && !host.strip_suffix(cloud.vaults).is_some_and(|name| name.ends_with('.')) {
+            return Err(KmsError::Setting(format!(
+                "{host:?} is no key vault of this cloud: expected NAME.{} (AZURE_ENVIRONMENT names another cloud, PROVOST_AZURE_VAULT a vault HOST:PORT of one's own)",
+                cloud.vaults
+            )));
+        }
         let client = around.client(None).map_err(KmsError::Setting)?;
-        let token = token(around.as_ref(), &client).await?;
+        let token = token(around.as_ref(), &client, &cloud).await?;
         Ok(Self { client, vault, name, version, token })
     }
 
@@ -178,17 +189,34 @@ fn parse(reference: &str) -> Option<(Url, String, Option<String>)> {
     Some((url, (*name).to_owned(), Some(version.to_owned()).filter(|version| !version.is_empty())))
 }
 
+/// Where a cloud gives tokens, and below which name its vaults are.
+struct Cloud {
+    authority: &'static str,
+    vaults: &'static str,
+}
+
+impl Cloud {
+    fn of(around: &dyn Surroundings) -> Self {
+        let named = around.variable("AZURE_ENVIRONMENT").unwrap_or_default();
+        let (authority, vaults) = match named.as_str() {
+            "AZUREUSGOVERNMENT" | "AZUREUSGOVERNMENTCLOUD" => {
+                ("https://login.microsoftonline.us/", "vault.usgovcloudapi.net")
+            }
+            "AZURECHINACLOUD" => ("https://login.chinacloudapi.cn/", "vault.azure.cn"),
+            _ => ("https://login.microsoftonline.com/", "vault.azure.net"),
+        };
+        Self { authority, vaults }
+    }
+}
+
 /// An access token: of an application by its secret, of a workload by its federated token, else of the machine.
-async fn token(around: &dyn Surroundings, client: &Client) -> Result<Zeroizing<String>, KmsError> {
-    let cloud = around.variable("AZURE_ENVIRONMENT").unwrap_or_default();
-    let (authority, resource) = match cloud.as_str() {
-        "AZUREUSGOVERNMENT" | "AZUREUSGOVERNMENTCLOUD" => {
-            ("https://login.microsoftonline.us/", "https://vault.usgovcloudapi.net")
-        }
-        "AZURECHINACLOUD" => ("https://login.chinacloudapi.cn/", "https://vault.azure.cn"),
-        _ => ("https://login.microsoftonline.com/", "https://vault.azure.net"),
-    };
-    let authority = around.variable("AZURE_AUTHORITY_HOST").unwrap_or_else(|| authority.to_owned());
+async fn token(
+    around: &dyn Surroundings,
+    client: &Client,
+    cloud: &Cloud,
+) -> Result<Zeroizing<String>, KmsError> {
+    let resource = format!("https://{}", cloud.vaults);
+    let authority = around.variable("AZURE_AUTHORITY_HOST").unwrap_or_else(|| cloud.authority.to_owned());
     let (tenant, id) = (around.variable("AZURE_TENANT_ID"), around.variable("AZURE_CLIENT_ID"));
     let (secret, file) =
         (around.variable("AZURE_CLIENT_SECRET"), around.variable("AZURE_FEDERATED_TOKEN_FILE"));
@@ -220,7 +248,7 @@ async fn token(around: &dyn Surroundings, client: &Client) -> Result<Zeroizing<S
         }
         _ => {
             let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.append_pair("api-version", "2018-02-01").append_pair("resource", resource);
+            query.append_pair("api-version", "2018-02-01").append_pair("resource", &resource);
             if let Some(id) = &id {
                 query.append_pair("client_id", id);
             }

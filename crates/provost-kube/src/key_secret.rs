@@ -34,12 +34,30 @@ impl FromStr for SecretReference {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.strip_prefix(SCHEME).unwrap_or(text).split('/').collect::<Vec<_>>().as_slice() {
-            [namespace, name] if !namespace.is_empty() && !name.is_empty() => {
+            [namespace, name] if is_label(namespace) && is_subdomain(name) => {
                 Ok(Self { namespace: (*namespace).to_owned(), name: (*name).to_owned() })
             }
             _ => Err(ClusterError::Reference),
         }
     }
+}
+
+/// RFC 1123's label, as the API server has names of namespaces: nothing in it leads elsewhere in a URL.
+fn is_label(text: &str) -> bool {
+    text.len() <= 63 && is_word(text)
+}
+
+fn is_word(text: &str) -> bool {
+    let end = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.bytes().all(|b| end(b) || b == b'-')
+        && text.bytes().next().is_some_and(end)
+        && text.bytes().next_back().is_some_and(end)
+}
+
+/// RFC 1123's subdomain, as the API server has names of Secrets.
+fn is_subdomain(text: &str) -> bool {
+    // The API server bounds the whole, not each part.
+    text.len() <= 253 && text.split('.').all(is_word)
 }
 
 /// What a Secret holds of a key pair; each part may be missing.
@@ -161,7 +179,24 @@ mod tests {
     fn a_reference_has_two_parts() {
         let read: SecretReference = "k8s://tekton-chains/signing-secrets".parse().unwrap();
         assert_eq!((read.namespace.as_str(), read.name.as_str()), ("tekton-chains", "signing-secrets"));
-        for bad in ["k8s://", "k8s://a", "k8s://a/", "k8s:///b", "k8s://a/b/c"] {
+        let long = format!("k8s://{}/b", "a".repeat(64));
+        for bad in [
+            "k8s://",
+            "k8s://a",
+            "k8s://a/",
+            "k8s:///b",
+            "k8s://a/b/c",
+            "k8s://../b",
+            "k8s://a/..",
+            "k8s://a/.b",
+            "k8s://a/b%2fc",
+            "k8s://a/b?x=y",
+            "k8s://a.b/c",
+            "k8s://A/b",
+            "k8s://a/b..c",
+            "k8s://a/-b",
+            &long,
+        ] {
             assert!(matches!(bad.parse::<SecretReference>(), Err(ClusterError::Reference)), "{bad}");
         }
     }

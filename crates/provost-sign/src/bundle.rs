@@ -2,7 +2,10 @@
 
 use provost_keys::{HashChoice, KeyError, KeyKind, Signer};
 use provost_sigstore::bundle_writing::{Content, Material, NewBundle};
+use provost_sigstore::certificate::{Certificate, CertificateError};
+use provost_sigstore::entry_content::{self, ContentFault, SignedContent, What, is_about};
 use provost_sigstore::fulcio_client::{CertificateRequest, TokenError, certificate, token_subject};
+use provost_sigstore::log_entry::LogEntry;
 use provost_sigstore::rekor_client::{LogSigner, digest, enter};
 use provost_sigstore::service_client::ServiceError;
 use provost_sigstore::signing_config::SigningService;
@@ -66,6 +69,20 @@ pub enum BundleError {
     /// Fulcio checks proofs of Ed25519 in the pure form, cosign's keys sign prehashed.
     #[error("ed25519ph unsupported by Fulcio")]
     Ed25519Proof,
+    /// What vouches for the key is no certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// Fulcio gave a certificate of another key: nobody could verify what is signed under it.
+    #[error("Fulcio's certificate is for another key than the one it was asked for")]
+    OtherKey,
+    /// A log answered with an entry about something else, so nobody could find this signature in it.
+    #[error("the log {url} answered with an entry that is not about this signature: {fault}")]
+    OtherEntry {
+        /// Which log.
+        url: String,
+        /// What differs.
+        fault: ContentFault,
+    },
 }
 
 /// Asks Fulcio for a certificate of this key and whoever the token is about.
@@ -88,7 +105,11 @@ pub async fn certified(
     let proof = signer.sign(subject.as_bytes()).await?;
     let public_key = key.to_pem();
     let request = CertificateRequest { token, algorithm, public_key: &public_key, proof: &proof };
-    Ok(Vouched::ByCertificate(certificate(client, fulcio, &request).await?))
+    let der = certificate(client, fulcio, &request).await?;
+    if Certificate::from_der(&der)?.public_key_der() != key.to_der() {
+        return Err(BundleError::OtherKey);
+    }
+    Ok(Vouched::ByCertificate(der))
 }
 
 /// Signs, and collects what timestamp authorities and logs say about the signature, in this order.
@@ -102,13 +123,14 @@ pub async fn new_bundle(
     witnesses: &Witnesses<'_>,
 ) -> Result<NewBundle, BundleError> {
     let key = signer.public_key();
-    let content = match payload {
-        Payload::Message { bytes, pure_ed25519 } => message(bytes, signer, pure_ed25519).await?,
-        Payload::Statement(payload) => {
+    let content = match &payload {
+        Payload::Message { bytes, pure_ed25519 } => message(bytes, signer, *pure_ed25519).await?,
+        Payload::Statement(statement) => {
             let signature =
-                signed(&pre_authentication_encoding(IN_TOTO_PAYLOAD, &payload), signer, false).await?;
+                signed(&pre_authentication_encoding(IN_TOTO_PAYLOAD, statement), signer, false).await?;
             let signatures = vec![EnvelopeSignature { keyid: String::new(), signature: Some(signature) }];
-            Content::Envelope(Envelope { payload_type: IN_TOTO_PAYLOAD.to_owned(), payload, signatures })
+            let (payload_type, payload) = (IN_TOTO_PAYLOAD.to_owned(), statement.clone());
+            Content::Envelope(Envelope { payload_type, payload, signatures })
         }
     };
     let (material, der, is_certificate) = match vouched {
@@ -123,18 +145,49 @@ pub async fn new_bundle(
     }
     for log in &witnesses.logs {
         let entry = enter(witnesses.client, &log.url, log.version, &bundle, &log_signer).await?;
+        recorded(&entry, &payload, &bundle, key.to_der(), &log.url)?;
         bundle.log_entries.push(entry);
     }
     Ok(bundle)
 }
 
-async fn message(bytes: Vec<u8>, signer: &dyn Signer, pure_ed25519: bool) -> Result<Content, BundleError> {
+/// Whether a log recorded this signature and no other.
+fn recorded(
+    entry: &LogEntry,
+    payload: &Payload,
+    bundle: &NewBundle,
+    key: &[u8],
+    url: &str,
+) -> Result<(), BundleError> {
+    let signed;
+    let what = match (&bundle.content, payload) {
+        (Content::Envelope(envelope), _) => {
+            signed = envelope.signed_bytes();
+            What::Envelope { payload: &envelope.payload, signed: &signed, stored: None }
+        }
+        (Content::Message { .. }, Payload::Message { bytes, .. } | Payload::Statement(bytes)) => {
+            What::Message(bytes)
+        }
+    };
+    let certificate;
+    let signer = match &bundle.signer {
+        Material::PublicKey(_) => entry_content::Signer::Key(key),
+        Material::Certificate(der) => {
+            certificate = Certificate::from_der(der)?;
+            entry_content::Signer::Certificate(&certificate)
+        }
+    };
+    let content = SignedContent { what, signature: Some(bundle.content.signature()), signer };
+    is_about(entry, &content).map_err(|fault| BundleError::OtherEntry { url: url.to_owned(), fault })
+}
+
+async fn message(bytes: &[u8], signer: &dyn Signer, pure_ed25519: bool) -> Result<Content, BundleError> {
     let kind = signer.public_key().kind();
-    let signature = signed(&bytes, signer, pure_ed25519).await?;
+    let signature = signed(bytes, signer, pure_ed25519).await?;
     // Pure Ed25519 hashes nothing beforehand, so there is no digest to name.
     let (hash, digest) = match (kind, pure_ed25519) {
         (KeyKind::Ed25519, true) => (None, Vec::new()),
-        _ => (Some(signer.hash()), digest(signer.hash(), &bytes)),
+        _ => (Some(signer.hash()), digest(signer.hash(), bytes)),
     };
     Ok(Content::Message { hash, digest, signature })
 }

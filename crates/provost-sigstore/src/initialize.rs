@@ -29,6 +29,9 @@ const REMOTE_LIMIT: u64 = 16 * 1024;
 const REMOTE: &str = "remote.json";
 /// What an earlier walk has verified, kept so that no later one believes older metadata.
 const FLOOR: [&str; 3] = ["timestamp.json", "snapshot.json", "targets.json"];
+/// The roots that earlier walks have verified, one after another: where the next begins if they lead on from its own root,
+/// so that a mirror cannot bring back keys that a later root has taken away.
+const ROOTS: &str = "root_history";
 
 /// What to fetch, and where to.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +129,7 @@ async fn walk(
             _ => {}
         }
     }
+    carry_roots(&folder.join(ROOTS), &fresh.path().join(ROOTS)).map_err(at(&folder.join(ROOTS)))?;
     let failed = |reason: String| InitializeError::Tuf { mirror: what.mirror.to_owned(), reason };
     let refused = |error: sigstore_tuf::Error| failed(chain(&error));
     let root = what.root.unwrap_or_else(|| known_root(what.mirror));
@@ -247,6 +251,22 @@ impl Repository for Folder {
         let read = self.read(&format!("targets/{path}"), max_length);
         Box::pin(async move { read })
     }
+}
+
+/// Copies the roots that were verified; the walk verifies them again.
+fn carry_roots(from: &Path, to: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    fs::create_dir(to)?;
+    for entry in entries {
+        let entry = entry?;
+        if entry.metadata()?.is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts the new folder in the old one's place.

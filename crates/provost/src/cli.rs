@@ -235,6 +235,15 @@ impl Command {
     /// Whether this is one of cosign's commands, which no registry may keep waiting; runs, servers and policies have
     /// times of their own.
     fn ends_in_time(&self) -> bool {
+        match self {
+            // Whoever types a password for a file may take all the time they want.
+            Self::GenerateKeyPair(args) => args.goes_out(),
+            Self::PublicKey(args) => args.goes_out(),
+            _ => self.asks_others(),
+        }
+    }
+
+    fn asks_others(&self) -> bool {
         matches!(
             self,
             Self::Sign(_)
@@ -257,6 +266,7 @@ impl Command {
                 | Self::VerifyBlobAttestation(_)
                 | Self::Bundle(_)
                 | Self::SigningConfig(_)
+                | Self::TrustedRoot(_)
                 | Self::Initialize(_)
         )
     }

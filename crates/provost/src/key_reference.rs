@@ -106,6 +106,11 @@ async fn secret(reference: &str) -> Result<KeySecret, ClusterError> {
     KeySecret::read(&Cluster::connect().await?, &reference).await
 }
 
+/// Whether others are asked for the key: a cluster, a service, a server, a program.
+pub(crate) fn goes_out(reference: &str) -> bool {
+    KmsKind::of(reference).is_some() || reference.contains("://") && !reference.starts_with("env://")
+}
+
 fn refuse_unsupported(reference: &str) -> Result<(), Failure> {
     match reference.split_once("://") {
         Some(("gitlab", _)) => Err(Failure::new(format!(
@@ -125,21 +130,41 @@ async fn read(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failur
             Some(value) => Ok(Zeroizing::new(value.into_bytes())),
             None => Err(Failure::new(format!("loading URL: env var ${rest} not found"))),
         },
-        "http" | "https" => fetch(reference, KEY_FILE_LIMIT, face).await,
+        "http" | "https" => fetch(reference, KEY_FILE_LIMIT, Vouch::Transport, face).await,
         other => Err(Failure::new(format!("loading URL: unrecognized scheme: {other}://"))),
     }
+}
+
+/// What vouches for bytes that a URL leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Vouch {
+    /// The connection: https, or this machine's own loopback.
+    Transport,
+    /// A digest that the caller holds them against.
+    Digest,
 }
 
 /// Fetches a file of at most so many bytes, at a few removes, and never from https to anything else.
 ///
 /// # Errors
-/// When no such file can be had there.
-pub(crate) async fn fetch(reference: &str, limit: usize, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// When no such file can be had there, or nothing would vouch for it.
+pub(crate) async fn fetch(
+    reference: &str,
+    limit: usize,
+    vouch: Vouch,
+    face: &Face,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let none: Option<PathBuf> = None;
     let client: Client = surroundings::client(face, none.as_deref())?;
     let told = |what: String| Failure::new(format!("loading URL {reference}: {what}"));
     let mut url = Url::parse(reference).map_err(|error| told(error.to_string()))?;
     for _ in 0..=REDIRECTS {
+        if vouch == Vouch::Transport && url.scheme() == "http" && !is_loopback(&url) {
+            return Err(told(format!(
+                "whoever is on the way to {} could put a key of their own in its place over http: use https, or download and check it",
+                url.host_str().unwrap_or_default()
+            )));
+        }
         let mut answer = client.get(url.clone()).send().await?;
         let status = answer.status();
         if status.is_redirection()
@@ -167,4 +192,51 @@ pub(crate) async fn fetch(reference: &str, limit: usize, face: &Face) -> Result<
         return Ok(bytes);
     }
     Err(told(format!("leads on more than {REDIRECTS} times")))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host_str().map(|host| host.trim_start_matches('[').trim_end_matches(']')) {
+        None => false,
+        Some("localhost") => true,
+        Some(host) => {
+            host.ends_with(".localhost") || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_believed_in_clear_text() {
+        for (url, own) in [
+            ("http://127.0.0.1:1/k", true),
+            ("http://127.9.9.9/k", true),
+            ("http://[::1]/k", true),
+            ("http://localhost/k", true),
+            ("http://a.localhost/k", true),
+            ("http://10.0.0.1/k", false),
+            ("http://[fe80::1]/k", false),
+            ("http://127.0.0.1.example.com/k", false),
+            ("http://localhost@example.com/k", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), own, "{url}");
+        }
+    }
+
+    #[test]
+    fn files_and_variables_are_read_at_once() {
+        for (reference, out) in [
+            ("cosign.key", false),
+            ("env://KEY", false),
+            ("k8s://a/b", true),
+            ("hashivault://k", true),
+            ("pkcs11:token=a", true),
+            ("https://a/k", true),
+            ("own://k", true),
+        ] {
+            assert_eq!(goes_out(reference), out, "{reference}");
+        }
+    }
 }

@@ -44,9 +44,13 @@ async fn halves_become_one_signature() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     std::fs::write(&token, "jwt\n").unwrap();
-    let login = format!("https://{}/", server.address);
-    let base =
-        [("AZURE_AUTHORITY_HOST", login.as_str()), ("AZURE_TENANT_ID", "tenant"), ("AZURE_CLIENT_ID", "app")];
+    let (login, own) = (format!("https://{}/", server.address), server.address.to_string());
+    let base = [
+        ("AZURE_AUTHORITY_HOST", login.as_str()),
+        ("AZURE_TENANT_ID", "tenant"),
+        ("AZURE_CLIENT_ID", "app"),
+        ("PROVOST_AZURE_VAULT", own.as_str()),
+    ];
     for more in [("AZURE_CLIENT_SECRET", "s"), ("AZURE_FEDERATED_TOKEN_FILE", token.to_str().unwrap())] {
         let open = trusting(&[&base[..], &[more]].concat(), &[KmsKind::Azure], Some(authority.clone()));
         let signer = open.signer(&format!("azurekms://{}/k", server.address)).await.unwrap();
@@ -62,5 +66,32 @@ async fn halves_become_one_signature() {
             matches!(&refused, KmsError::Refused { status: 403, message, .. } if message == "not yours"),
             "{refused}"
         );
+    }
+}
+
+/// A token for vaults opens every vault, so nobody but a vault sees it, whatever a reference says.
+#[tokio::test]
+async fn a_host_that_is_no_vault_sees_no_token() {
+    let (server, authority) =
+        Server::tls(|asked| unreachable!("{} asked of a host that is no vault", asked.line));
+    let login = format!("https://{}/", server.address);
+    let variables = [
+        ("AZURE_AUTHORITY_HOST", login.as_str()),
+        ("AZURE_TENANT_ID", "tenant"),
+        ("AZURE_CLIENT_ID", "app"),
+        ("AZURE_CLIENT_SECRET", "s"),
+    ];
+    let open = trusting(&variables, &[KmsKind::Azure], Some(authority));
+    let own = server.address.to_string();
+    for host in [
+        own.as_str(),
+        "vault.azure.net",
+        "evilvault.azure.net",
+        "v.vault.azure.net.evil.example",
+        "v.vault.azure.cn",
+        "v.vault.azure.net@evil.example",
+    ] {
+        let refused = open.signer(&format!("azurekms://{host}/k")).await.unwrap_err();
+        assert!(matches!(&refused, KmsError::Setting(_)), "{host}: {refused}");
     }
 }

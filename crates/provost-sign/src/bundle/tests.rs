@@ -133,6 +133,37 @@ async fn an_entry_that_is_there_already_is_fetched() {
     );
 }
 
+/// What a service answers is held against what it was asked, whether or not anybody is trusted yet.
+#[tokio::test]
+async fn an_answer_about_something_else_leaves_no_bundle() {
+    let services = Services::start(NOW).unwrap();
+    let client = client();
+    let (first, second) = (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
+    let [message, statement] = payloads();
+    let sign = async |payload: &Payload, key: &PrivateKey, version: u32, stamps: bool| {
+        let stamps = if stamps { service(services.timestamp_url(), 1) } else { Vec::new() };
+        let logs = if stamps.is_empty() { service(services.url(), version) } else { Vec::new() };
+        let witnesses =
+            Witnesses { client: &client, timestamp_client: &client, timestamp_authorities: stamps, logs };
+        new_bundle(payload.clone(), key, &Vouched::ByKey, &witnesses).await
+    };
+    services.repeat_first_answers();
+    let vouched = certified(&client, &services.url(), &token("a@example.test"), &first).await;
+    assert!(vouched.is_ok());
+    let vouched = certified(&client, &services.url(), &token("a@example.test"), &second).await;
+    assert_eq!(vouched, Err(BundleError::OtherKey));
+    for version in [1, 2] {
+        sign(&message, &first, version, false).await.unwrap();
+        for (payload, key) in [(&message, &second), (&statement, &first)] {
+            let refused = sign(payload, key, version, false).await.unwrap_err();
+            assert!(matches!(&refused, BundleError::OtherEntry { .. }), "{version}: {refused}");
+        }
+    }
+    sign(&message, &first, 1, true).await.unwrap();
+    let refused = sign(&message, &second, 1, true).await.unwrap_err();
+    assert!(matches!(&refused, BundleError::Service(ServiceError::Answer { .. })), "{refused}");
+}
+
 #[tokio::test]
 async fn a_service_that_fails_leaves_no_bundle() {
     let services = Services::start(NOW).unwrap();

@@ -84,6 +84,35 @@ fn what_is_older_than_before_is_refused_and_what_was_there_stays() {
     assert_eq!(case.kept(), Some(kept));
 }
 
+/// A mirror that hides the newest root would bring back keys that were taken away.
+#[test]
+fn keys_that_a_later_root_took_away_stay_away() {
+    let mut case = Case::new();
+    let mirror = case.folder.path().join("mirror");
+    let pinned = case.maker.root();
+    let mut heir = TufMaker::new().unwrap();
+    heir.keyid = "heir".to_owned();
+    heir.targets.clone_from(&case.maker.targets);
+    heir.write(&mirror).unwrap();
+    fs::write(mirror.join("2.root.json"), case.maker.handed_to(&heir)).unwrap();
+    case.run(Some(&pinned)).unwrap();
+    let kept = case.kept();
+    assert!(kept.is_some());
+    fs::remove_file(mirror.join("2.root.json")).unwrap();
+    case.maker.version = 9;
+    case.maker.targets[0].1 = Authority::new(NOW + 1).trusted_root().to_string().into_bytes();
+    case.maker.write(&mirror).unwrap();
+    let error = case.run(Some(&pinned)).unwrap_err();
+    assert!(error.contains("timestamp"), "{error}");
+    assert_eq!(case.kept(), kept);
+    // Whoever names another root by hand begins anew with it.
+    let mut stranger = TufMaker::new().unwrap();
+    stranger.targets.clone_from(&heir.targets);
+    stranger.version = 9;
+    stranger.write(&mirror).unwrap();
+    case.run(Some(&stranger.root())).unwrap();
+}
+
 #[test]
 fn a_target_that_was_swapped_is_refused() {
     let mut case = Case::new();

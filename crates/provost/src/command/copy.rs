@@ -10,7 +10,7 @@ use provost_oci::{ImageIndex, Reference, Repository, Selector};
 use provost_registry::{Manifest, Remote, Store, StoreError};
 use provost_verify::dialect::go_text;
 
-use super::entity::entity;
+use super::entity::{entity, is_about};
 use super::platform;
 use super::verify_attestation::attestation_repository;
 use crate::face::Face;
@@ -147,7 +147,10 @@ impl Copy<'_> {
         for referrer in self.store.referrers(from, &image.digest).await.map_err(failed)? {
             let which = Selector::Digest(referrer.digest);
             match self.store.manifest(from, &which).await {
-                Ok(manifest) => self.one(&manifest, (from, &which), (to, &which)).await?,
+                Ok(manifest) if is_about(&manifest, &image.digest) => {
+                    self.one(&manifest, (from, &which), (to, &which)).await?;
+                }
+                Ok(_) => {}
                 // A list may name what has since been deleted.
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(failed(error)),

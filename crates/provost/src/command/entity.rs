@@ -1,8 +1,9 @@
 //! An image as cosign's verbs first meet it, and the mode in which they look for what is beside it.
 
-use provost_oci::Reference;
+use provost_oci::{Digest, Reference};
 use provost_registry::{Manifest, Store};
 use provost_verify::dialect::go_text;
+use serde::Deserialize;
 
 use crate::face::Face;
 use crate::failure::Failure;
@@ -20,6 +21,21 @@ pub(super) async fn entity(store: &dyn Store, image: &Reference) -> Result<Manif
         }
         Err(error) => Err(Failure::new(go_text::store(&error))),
     }
+}
+
+/// Whether a manifest names this digest as its subject: a list by tag, which anybody may have written, can name what does
+/// not.
+pub(super) fn is_about(manifest: &Manifest, image: &Digest) -> bool {
+    #[derive(Deserialize)]
+    struct Subject {
+        digest: Digest,
+    }
+    #[derive(Deserialize)]
+    struct Shape {
+        subject: Option<Subject>,
+    }
+    let shape = serde_json::from_slice::<Shape>(&manifest.bytes);
+    shape.is_ok_and(|shape| shape.subject.is_some_and(|subject| subject.digest == *image))
 }
 
 /// Whether `--registry-referrers-mode` asks for referrers.

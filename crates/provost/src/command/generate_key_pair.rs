@@ -38,6 +38,14 @@ const PUBLIC: u32 = 0o644;
 /// The public key that belongs to a pair in a Secret, beside it in the working folder.
 const BESIDE: &str = "cosign.pub";
 
+impl Args {
+    /// Whether a service or a cluster is asked.
+    pub(crate) fn goes_out(&self) -> bool {
+        self.kms.as_deref().is_some_and(key_reference::goes_out)
+            || self.reference.first().is_some_and(|reference| key_reference::goes_out(reference))
+    }
+}
+
 /// Asks, makes, writes.
 ///
 /// # Errors

@@ -11,7 +11,8 @@ use provost_sigstore::initialize::{Initialization, PUBLIC_MIRROR, ROOT_LIMIT, ST
 
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::{go_os, key_reference};
+use crate::go_os;
+use crate::key_reference::{self, Vouch};
 
 /// Fetch whom to believe from a TUF repository, into $TUF_ROOT or ~/.sigstore/root.
 #[derive(clap::Args, Debug)]
@@ -80,7 +81,10 @@ async fn root(named: &str, checksum: &str, face: &Face) -> Result<Vec<u8>, Failu
     }
     let bytes = match named.split_once("://") {
         None => go_os::read(Path::new(named), ROOT_LIMIT)?,
-        Some(("http" | "https", _)) => key_reference::fetch(named, ROOT_LIMIT as usize, face).await?.to_vec(),
+        Some(("http" | "https", _)) => {
+            let vouch = if checksum.is_empty() { Vouch::Transport } else { Vouch::Digest };
+            key_reference::fetch(named, ROOT_LIMIT as usize, vouch, face).await?.to_vec()
+        }
         Some(("env", name)) => face
             .environment
             .text(name)

@@ -14,8 +14,9 @@ use crate::go_os;
 
 /// The largest manifest read, 16 MiB: ten times what an API server takes in one request.
 const MAX_MANIFEST_BYTES: u64 = 16 * 1024 * 1024;
-/// How deep Lists of Lists are followed; `kubectl` writes one level.
-const MAX_LISTS: usize = 4;
+/// How deep objects are followed: a container of a CronJob in a List lies at 10, definitions of resources that hold a
+/// whole Pod's schema nest some 50, and the YAML reader ends at 64.
+const MAX_DEPTH: usize = 60;
 
 /// Verify the images of Kubernetes manifests.
 #[derive(clap::Args, Debug)]
@@ -63,29 +64,32 @@ fn images(text: &[u8]) -> Option<Vec<String>> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).ok()?;
     let mut images = Vec::new();
     for document in &documents {
-        of_object(document, MAX_LISTS, &mut images)?;
+        of_value(document, MAX_DEPTH, &mut images)?;
     }
     Some(images)
 }
 
-fn of_object(object: &Value, depth: usize, images: &mut Vec<String>) -> Option<()> {
-    if let Some(items) = object.get("items").and_then(Value::as_array) {
-        let below = depth.checked_sub(1)?;
-        items.iter().try_for_each(|item| of_object(item, below, images))?;
-    }
-    for path in ["/spec", "/spec/template/spec", "/spec/jobTemplate/spec/template/spec"] {
-        let Some(spec) = object.pointer(path) else { continue };
-        let of = |list: &str, pointer: &str| {
-            let members = spec.get(list).and_then(Value::as_array).into_iter().flatten();
-            let named = members.filter_map(|one| one.pointer(pointer)?.as_str());
-            named.filter(|image| !image.is_empty()).map(str::to_owned).collect::<Vec<_>>()
-        };
-        for list in ["initContainers", "containers", "ephemeralContainers"] {
-            images.extend(of(list, "/image"));
+/// The images of a value and of all below it: whatever kind of object holds containers, they would run.
+fn of_value(value: &Value, depth: usize, images: &mut Vec<String>) -> Option<()> {
+    let below = |depth: usize| depth.checked_sub(1);
+    match value {
+        Value::Array(members) => {
+            members.iter().try_for_each(|member| of_value(member, below(depth)?, images))
         }
-        images.extend(of("volumes", "/image/reference"));
+        Value::Object(fields) => {
+            let of = |list: &str, pointer: &str| {
+                let members = value.get(list).and_then(Value::as_array).into_iter().flatten();
+                let named = members.filter_map(|one| one.pointer(pointer)?.as_str());
+                named.filter(|image| !image.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+            };
+            for list in ["initContainers", "containers", "ephemeralContainers"] {
+                images.extend(of(list, "/image"));
+            }
+            images.extend(of("volumes", "/image/reference"));
+            fields.values().try_for_each(|field| of_value(field, below(depth)?, images))
+        }
+        _ => Some(()),
     }
-    Some(())
 }
 
 #[cfg(test)]
@@ -102,12 +106,31 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_followed_to_a_depth() {
+    fn kinds_that_nobody_listed_run_images_too() {
+        let text = "kind: PodTemplate\ntemplate: {spec: {containers: [{image: a}]}}\n---\nkind: Odd\nspec: {jobs: [{template: {spec: {initContainers: [{image: b}]}}}]}\n---\nbase: &base {containers: [{image: c}]}\nspec: {<<: *base}\n";
+        let found = images(text.as_bytes()).unwrap();
+        assert!(["a", "b", "c"].iter().all(|image| found.iter().any(|one| one == image)), "{found:?}");
+        // A schema that describes an image names none.
+        let schema = "schema: {containers: [{image: {type: string}}]}";
+        assert_eq!(images(schema.as_bytes()).unwrap(), Vec::<String>::new());
+    }
+
+    /// Which of two lists runs depends on who reads them.
+    #[test]
+    fn a_field_that_stands_there_twice_is_refused() {
+        let text = "spec:\n  containers: [{image: evil}]\n  containers: [{image: good}]\n";
+        assert_eq!(images(text.as_bytes()), None);
+    }
+
+    #[test]
+    fn objects_are_followed_to_a_depth() {
         let nested = |levels: usize| {
             let inner = r#"{"spec":{"containers":[{"image":"a"}]}}"#.to_owned();
             (0..levels).fold(inner, |inner, _| format!(r#"{{"items":[{inner}]}}"#))
         };
-        assert_eq!(images(nested(MAX_LISTS).as_bytes()).unwrap(), ["a"]);
-        assert_eq!(images(nested(MAX_LISTS + 1).as_bytes()), None);
+        // A level is an object and a list; the innermost has an object, another, a list, a container and its image.
+        let levels = (MAX_DEPTH - 4) / 2;
+        assert_eq!(images(nested(levels).as_bytes()).unwrap(), ["a"]);
+        assert_eq!(images(nested(levels + 1).as_bytes()), None);
     }
 }

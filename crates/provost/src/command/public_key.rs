@@ -27,6 +27,13 @@ pub(crate) struct Args {
 /// cosign writes the file for its owner alone.
 const PRIVATE: u32 = 0o600;
 
+impl Args {
+    /// Whether a service, a server or a cluster is asked.
+    pub(crate) fn goes_out(&self) -> bool {
+        self.key.as_deref().is_some_and(key_reference::goes_out)
+    }
+}
+
 /// Opens the private key and writes its public half.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use provost_registry::portable::Portable;
 use provost_registry::{Manifest, Remote, Store, StoreError};
 use provost_verify::dialect::go_text;
 
+use super::entity::is_about;
 use super::verify_attestation::attestation_repository;
 use crate::face::Face;
 use crate::failure::Failure;
@@ -58,7 +59,10 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let referrers = store.referrers(&beside, &manifest.digest).await.map_err(told("getting referrers"))?;
     for referrer in referrers {
         match store.manifest(&beside, &Selector::Digest(referrer.digest)).await {
-            Ok(found) => layout.save(&store, &beside, &found).await.map_err(told("getting signed image"))?,
+            Ok(found) if is_about(&found, &manifest.digest) => {
+                layout.save(&store, &beside, &found).await.map_err(told("getting signed image"))?;
+            }
+            Ok(_) => {}
             // A list may name what has since been deleted.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(told("getting signed image")(error)),

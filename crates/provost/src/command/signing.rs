@@ -243,14 +243,10 @@ impl<'a> Signing<'a> {
             (None, Some(certificate)) => Vouched::ByCertificate(certificate.der().to_vec()),
             (None, None) => Vouched::ByKey,
         };
-        let message = match &payload {
-            Payload::Message { bytes, .. } if self.trusted.is_some() => Some(bytes.clone()),
-            _ => None,
-        };
         let bundle =
             new_bundle(payload, keypair.signer.as_ref(), &vouched, &witnesses).await.map_err(told)?;
         if let Some(trusted) = &self.trusted {
-            let checked = fresh::check(&bundle, message.as_deref(), trusted, &witnesses, now);
+            let checked = fresh::check(&bundle, trusted, &witnesses, now);
             checked.map_err(|reason| Failure::new(format!("error signing bundle: {reason}")))?;
         }
         Ok(bundle)

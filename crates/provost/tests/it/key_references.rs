@@ -248,6 +248,42 @@ fn keys_are_fetched_from_urls_within_limits() {
 }
 
 #[test]
+fn a_key_over_http_from_elsewhere_is_refused() {
+    let context = Context::new();
+    context.write("blob", "some bytes");
+    let address = serve(|_, _| (302, b"http://192.0.2.1/alice.pub".to_vec()));
+    for url in ["http://192.0.2.1/alice.pub", &format!("http://{address}/")] {
+        let told = run(&context, &[], &["verify-blob", "--key", url, "--signature", "AAAA", "blob"]);
+        assert_eq!(told.exit, 1);
+        assert!(told.stderr.contains("over http: use https"), "{told:?}");
+    }
+}
+
+/// A service that takes the connection and says nothing.
+#[test]
+fn whoever_keeps_keys_cannot_keep_us_waiting() {
+    let context = Context::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    kubeconfig(&context, &address);
+    let vault = format!("http://{address}");
+    let url = format!("http://{address}/cosign.key");
+    let variables = [("KUBECONFIG", "kubeconfig"), ("VAULT_ADDR", &vault), ("VAULT_TOKEN", "t")];
+    for arguments in [
+        ["public-key", "--key", "hashivault://k"].as_slice(),
+        &["public-key", "--key", "k8s://ns/name"],
+        &["public-key", "--key", &url],
+        &["generate-key-pair", "--kms", "hashivault://k"],
+        &["generate-key-pair", "k8s://ns/name"],
+    ] {
+        let told = run(&context, &variables, &[&["--timeout", "300ms"], arguments].concat());
+        assert_eq!(told.exit, 1);
+        assert!(told.stderr.contains("context deadline exceeded"), "{arguments:?} {told:?}");
+    }
+    drop(silent);
+}
+
+#[test]
 fn a_plugin_makes_and_shows_a_key() {
     let context = Context::new();
     let program = context.folder().join("bin/sigstore-kms-my-hsm");

@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 use provost_sign::Witnesses;
-use provost_sigstore::bundle_writing::{Content, Material, NewBundle};
+use provost_sigstore::bundle_writing::{Material, NewBundle};
 use provost_sigstore::certificate::Certificate;
-use provost_sigstore::entry_content::{SignedContent, Signer, What, is_about};
 use provost_sigstore::trust_root::TrustMaterial;
 use provost_sigstore::{stamp, transparency};
 
@@ -17,7 +16,6 @@ use provost_sigstore::{stamp, transparency};
 /// What does not hold.
 pub(super) fn check(
     bundle: &NewBundle,
-    message: Option<&[u8]>,
     trusted: &TrustMaterial,
     witnesses: &Witnesses<'_>,
     now: Timestamp,
@@ -28,22 +26,14 @@ pub(super) fn check(
         let time = stamp::verify(token, signature, &trusted.stamp_authorities);
         times.push(time.map_err(|error| format!("failed to verify timestamps: {error}"))?);
     }
-    let certificate = match &bundle.signer {
-        Material::PublicKey(_) => None,
-        Material::Certificate(der) => {
-            Some(Certificate::from_der(der).map_err(|error| format!("the certificate: {error}"))?)
-        }
-    };
     let stamped = times.first().copied();
     for entry in &bundle.log_entries {
         let logged = transparency::verify_entry(entry, &trusted.logs, || stamped);
         let logged = logged.map_err(|error| format!("failed to verify log inclusion: {error}"))?;
         times.extend(logged.at);
-        if let Some(certificate) = &certificate {
-            about(bundle, message, certificate, entry)?;
-        }
     }
-    let Some(certificate) = certificate else { return Ok(()) };
+    let Material::Certificate(der) = &bundle.signer else { return Ok(()) };
+    let certificate = Certificate::from_der(der).map_err(|error| format!("the certificate: {error}"))?;
     if times.is_empty() {
         if !witnesses.logs.is_empty() || !witnesses.timestamp_authorities.is_empty() {
             return Err("threshold not met for verified log entry integrated timestamps: 0 < 1".to_owned());
@@ -56,25 +46,4 @@ pub(super) fn check(
             .map_err(|error| format!("failed to verify leaf certificate: {error}"))?;
     }
     Ok(())
-}
-
-/// Whether the log recorded this signature and no other.
-fn about(
-    bundle: &NewBundle,
-    message: Option<&[u8]>,
-    certificate: &Certificate,
-    entry: &provost_sigstore::log_entry::LogEntry,
-) -> Result<(), String> {
-    let signed;
-    let what = match (&bundle.content, message) {
-        (Content::Message { .. }, Some(message)) => What::Message(message),
-        (Content::Message { digest, .. }, None) => What::Digest(digest),
-        (Content::Envelope(envelope), _) => {
-            signed = envelope.signed_bytes();
-            What::Envelope { payload: &envelope.payload, signed: &signed, stored: None }
-        }
-    };
-    let signer = Signer::Certificate(certificate);
-    let content = SignedContent { what, signature: Some(bundle.content.signature()), signer };
-    is_about(entry, &content).map_err(|error| format!("failed to verify log inclusion: {error}"))
 }
