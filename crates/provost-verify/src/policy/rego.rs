@@ -2,12 +2,15 @@
 
 mod builtins;
 mod keywords;
+mod undefined;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
+
+pub use self::undefined::{MAX_REFERENCES, Undefined};
 
 /// How long one evaluation may take: OPA answers the largest policies of the field in milliseconds, so this is
 /// three orders above need and one below cosign's own timeout of three minutes.
@@ -21,6 +24,7 @@ pub const QUERY: &str = "data.signature.allow";
 #[derive(Clone)]
 pub struct RegoPolicy {
     engine: Engine,
+    files: Vec<(String, String)>,
 }
 
 /// What a policy says of one statement.
@@ -95,7 +99,7 @@ impl RegoPolicy {
                 .add_policy(file.clone(), source.clone())
                 .map_err(|error| RegoError::Syntax { file: file.clone(), reason: error.to_string() })?;
         }
-        Ok(Self { engine })
+        Ok(Self { engine, files: files.to_vec() })
     }
 
     /// Judges one statement, given as JSON text.
@@ -119,6 +123,17 @@ impl RegoPolicy {
             Value::Undefined => RegoOutcome::Undefined,
             other => RegoOutcome::Value(go_shown(other)),
         }
+    }
+}
+
+impl RegoPolicy {
+    /// The first reference of the policy, in the order of its text, for which a statement (JSON text) has no value.
+    ///
+    /// It explains a verdict and decides none: a rule may do well without what it asks for.
+    #[must_use]
+    pub fn first_undefined(&self, input: &[u8]) -> Option<Undefined> {
+        let input = Value::from_json_str(&String::from_utf8_lossy(input)).ok()?;
+        undefined::first(&mut self.engine.clone(), &self.files, input)
     }
 }
 

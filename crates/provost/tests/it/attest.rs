@@ -179,6 +179,47 @@ fn bad_input_is_named_in_one_line() {
 }
 
 #[test]
+fn what_decided_is_explained() {
+    let (context, _registry, image) = attested();
+    let explained = |policy: &str| {
+        let verify = ["verify-attestation", "--key", "cosign.pub", "--type", "slsaprovenance", "--explain"];
+        let told = context.run(&[verify.as_slice(), &["--policy", policy, &image]].concat());
+        let lines = told.stderr.lines().filter_map(|line| line.strip_prefix("explain: attestation sha256:"));
+        (told.exit, lines.filter_map(|line| line.get(66..)).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let (exit, good) = explained("good.rego");
+    assert_eq!(exit, 0);
+    assert!(good[0].starts_with("signed by the key SHA256:"), "{good:?}");
+    assert!(
+        good[0].ends_with(
+            "about this image among 1 subjects; type https://slsa.dev/provenance/v0.2: the type asked for"
+        ),
+        "{good:?}"
+    );
+    assert_eq!(good.last().unwrap(), "the Rego policies hold");
+    context.write(
+        "asks.rego",
+        "package signature\nallow {\n  input.predicate.buildType == \"t\"\n  input.predicate.runDetails.builder.id == \"b\"\n}\n",
+    );
+    let (exit, asks) = explained("asks.rego");
+    assert_eq!(exit, 1);
+    let undefined = "input.predicate.runDetails is undefined, asked for at asks.rego:4";
+    assert_eq!(asks.last().unwrap(), undefined, "{asks:?}");
+    context.write("other.rego", &REGO.replace("com/b", "com/other"));
+    let (exit, other) = explained("other.rego");
+    assert_eq!(exit, 1);
+    assert_eq!(other.last().unwrap(), "every reference of the policy to the input has a value");
+    let (exit, cue) = explained("bad.cue");
+    assert_eq!(exit, 1);
+    assert!(
+        cue.last()
+            .unwrap()
+            .starts_with("the CUE policies do not hold: predicate.builder.id: conflicting values"),
+        "{cue:?}"
+    );
+}
+
+#[test]
 fn another_key_and_another_image_do_not_count() {
     let (context, registry, image) = attested();
     assert_eq!(context.run(&["generate-key-pair", "--output-key-prefix", "other"]).exit, 0);

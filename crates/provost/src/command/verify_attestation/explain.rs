@@ -2,7 +2,7 @@
 
 use provost_verify::dialect::cosign;
 use provost_verify::find::Source;
-use provost_verify::policy::rego::QUERY;
+use provost_verify::policy::rego::{QUERY, Undefined};
 use provost_verify::{AttestationReport, Attestor, Facts, Reason, Trust, Verified};
 
 use crate::face::Face;
@@ -46,6 +46,17 @@ pub(super) fn policy(attestation: &Verified, language: &str, refused: Option<&st
         )),
         Some(why) => face.say(format!("explain: {place}: the {language} policies do not hold: {why}")),
     }
+}
+
+/// What a Rego policy asks of one attestation and it lacks.
+pub(super) fn undefined(attestation: &Verified, found: Option<&Undefined>, face: &Face) {
+    let place = place(&attestation.source);
+    face.say(match found {
+        Some(Undefined { reference, file, line }) => {
+            format!("explain: {place}: {reference} is undefined, asked for at {file}:{line}")
+        }
+        None => format!("explain: {place}: every reference of the policy to the input has a value"),
+    });
 }
 
 fn say(source: &Source, what: &str, reason: &Reason, face: &Face) {

@@ -85,6 +85,9 @@ impl Policies {
                 };
                 if explaining {
                     explain::policy(attestation, "Rego", refused.as_deref(), face);
+                    if let (Ok(policy), Some(_)) = (policy, &refused) {
+                        explain::undefined(attestation, policy.first_undefined(&input.text).as_ref(), face);
+                    }
                 }
                 errors.extend(refused);
             }
