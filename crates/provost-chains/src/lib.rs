@@ -2,7 +2,8 @@
 //!
 //! From a configuration ([`ChainsConfig`]) and a finished run ([`Run`]) to the statements about it
 //! ([`statements`]) and everything to be signed ([`signables`]); then [`Signed`] under a key, and beside the images
-//! in a store ([`place`]); [`sign_run`] is all of it for one run. Nothing here reads a file, a clock or a cluster.
+//! in a store ([`place`]); [`sign_run`] is all of it for one run, and [`reconcile`] brings one run of a cluster as far
+//! as it can be brought. Nothing here reads a file or a clock; a cluster is a trait.
 
 pub mod artifact;
 mod byproducts;
@@ -17,6 +18,8 @@ pub mod image_ref;
 mod materials;
 pub mod placing;
 pub mod quantity;
+pub mod receipt;
+pub mod reconcile;
 pub mod remarshal;
 pub mod run;
 pub mod sign_run;
@@ -32,8 +35,9 @@ pub use config::{ChainsConfig, ConfigError, Warning};
 pub use format_error::FormatError;
 pub use image_ref::ImageRef;
 pub use placing::{PlaceError, Placed, place};
+pub use receipt::Receipt;
 pub use run::Run;
-pub use sign_run::{SignRunError, SignedRun, sign_run};
+pub use sign_run::{SignRunError, SignedRun, sign_list, sign_run, to_sign};
 pub use signable::{Payload, Signable, signables, statements};
 pub use signing::Signed;
 pub use statement::{Statement, Subject};

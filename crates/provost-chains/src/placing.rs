@@ -19,7 +19,9 @@ use serde_json::Value;
 
 use crate::config::{Encoding, StorageSettings};
 use crate::image_ref::ImageRef;
+use crate::signable::Payload;
 use crate::signing::Signed;
+use crate::statement::Statement;
 
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
@@ -90,7 +92,11 @@ pub async fn place(
     }
     let (suffix, layer) = (suffix(signed), layer(signed));
     let mut placed = Vec::new();
-    for (repository, digest) in targets(signed, settings)? {
+    let about = match signed {
+        Signed::Attestation { statement, .. } => About::Statement(statement),
+        Signed::Image { image, .. } => About::Image(image),
+    };
+    for (repository, digest) in targets(&about, settings)? {
         let tag = format!("{}-{}.{suffix}", digest.algorithm().name(), digest.hex());
         let there = is_there(signed, key, store, &repository, &tag).await?;
         let new = !there && attach(store, &repository, &tag, &layer, Dedup::Never).await?;
@@ -121,8 +127,26 @@ fn layer(signed: &Signed) -> AttachedLayer {
     }
 }
 
+/// What something signed is about.
+enum About<'a> {
+    Image(&'a ImageRef),
+    Statement(&'a Statement),
+}
+
+/// The repositories that what is to be signed would be stored in.
+///
+/// # Errors
+/// [`PlaceError::NoImage`] or [`PlaceError::Repository`], as [`place`] would say later.
+pub fn repositories(payload: &Payload, settings: &StorageSettings) -> Result<Vec<Repository>, PlaceError> {
+    let about = match payload {
+        Payload::Attestation(statement) => About::Statement(statement),
+        Payload::ImageSignature { image, .. } => About::Image(image),
+    };
+    Ok(targets(&about, settings)?.into_iter().map(|(repository, _)| repository).collect())
+}
+
 /// The images, each with the repository its copy goes to; all are checked before anything is stored.
-fn targets(signed: &Signed, settings: &StorageSettings) -> Result<Vec<(Repository, Digest)>, PlaceError> {
+fn targets(about: &About<'_>, settings: &StorageSettings) -> Result<Vec<(Repository, Digest)>, PlaceError> {
     let override_ = match &settings.repository {
         Some(text) => Some(text.parse::<Repository>().map_err(|_| PlaceError::Repository(text.clone()))?),
         None => None,
@@ -132,9 +156,9 @@ fn targets(signed: &Signed, settings: &StorageSettings) -> Result<Vec<(Repositor
         let (own, digest) = found.ok_or_else(|| PlaceError::NoImage { name: name.to_owned() })?;
         Ok((override_.clone().unwrap_or(own), digest))
     };
-    match signed {
-        Signed::Image { image, .. } => Ok(vec![target(&image.name, Some(image.clone()))?]),
-        Signed::Attestation { statement, .. } => statement
+    match about {
+        About::Image(image) => Ok(vec![target(&image.name, Some((*image).clone()))?]),
+        About::Statement(statement) => statement
             .subjects()
             .iter()
             .map(|subject| {

@@ -1,15 +1,16 @@
 //! One run from beginning to end: what to sign, signed, stored, and the annotations that say so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use provost_keys::KeyError;
+use provost_oci::Digest;
 use provost_registry::Store;
 
 use crate::config::{ChainsConfig, Signer, Storage, Upload};
 use crate::format_error::FormatError;
-use crate::placing::{PlaceError, Placed, place};
+use crate::placing::{PlaceError, Placed, place, repositories};
 use crate::run::Run;
-use crate::signable::signables;
+use crate::signable::{Signable, signables};
 use crate::signing::{SIGNED, Signed};
 
 /// By which a run asks for the transparency log where the configuration says `manual`.
@@ -23,6 +24,8 @@ pub struct SignedRun {
     pub annotations: BTreeMap<String, String>,
     /// What lies beside images, in the order it was put there.
     pub placed: Vec<Placed>,
+    /// `sha256:…` of each payload that was signed, in the order of signing.
+    pub payloads: Vec<String>,
 }
 
 /// Why a run was not signed, or not everything of it stored.
@@ -47,19 +50,12 @@ pub enum SignRunError {
     },
 }
 
-/// Signs everything of a run that the configuration names, and stores it.
-///
-/// What the configuration asks for and this version cannot do stops it before anything is signed. A repetition
-/// stores nothing twice.
+/// What of a run is to be signed. What the configuration asks for and this version cannot do is an error, so that nothing
+/// of the run is signed then.
 ///
 /// # Errors
-/// See [`SignRunError`].
-pub async fn sign_run(
-    config: &ChainsConfig,
-    run: &Run<'_>,
-    key: &dyn provost_keys::Signer,
-    store: &dyn Store,
-) -> Result<SignedRun, SignRunError> {
+/// [`SignRunError::Format`] or [`SignRunError::Unsupported`].
+pub fn to_sign(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Signable>, SignRunError> {
     let list = signables(config, run)?;
     let unsupported = |what: &str| SignRunError::Unsupported { run: run.label(), what: what.to_owned() };
     if !list.is_empty() && asks_for_upload(config, run) {
@@ -77,10 +73,54 @@ pub async fn sign_run(
             return Err(unsupported(&format!("storage {}", other.name())));
         }
     }
+    Ok(list)
+}
+
+/// The hosts of the registries that a list would be stored in, each once.
+///
+/// # Errors
+/// [`SignRunError::Place`] where a subject lies in no registry.
+pub fn registries(config: &ChainsConfig, list: &[Signable]) -> Result<BTreeSet<String>, SignRunError> {
+    let mut hosts = BTreeSet::new();
+    for signable in list.iter().filter(|signable| signable.storage.contains(&Storage::Oci)) {
+        let places = repositories(&signable.payload, &config.storage)?;
+        hosts.extend(places.into_iter().map(|repository| repository.registry().to_owned()));
+    }
+    Ok(hosts)
+}
+
+/// Signs everything of a run that the configuration names, and stores it.
+///
+/// What the configuration asks for and this version cannot do stops it before anything is signed. A repetition
+/// stores nothing twice.
+///
+/// # Errors
+/// See [`SignRunError`].
+pub async fn sign_run(
+    config: &ChainsConfig,
+    run: &Run<'_>,
+    key: &dyn provost_keys::Signer,
+    store: &dyn Store,
+) -> Result<SignedRun, SignRunError> {
+    sign_list(config, run, &to_sign(config, run)?, key, store).await
+}
+
+/// Signs and stores what [`to_sign`] found.
+///
+/// # Errors
+/// [`SignRunError::Key`] or [`SignRunError::Place`].
+pub async fn sign_list(
+    config: &ChainsConfig,
+    run: &Run<'_>,
+    list: &[Signable],
+    key: &dyn provost_keys::Signer,
+    store: &dyn Store,
+) -> Result<SignedRun, SignRunError> {
     let mut done = SignedRun::default();
     let public = key.public_key();
-    for signable in &list {
+    for signable in list {
         let signed = Signed::new(signable, key).await?;
+        done.payloads.push(Digest::sha256_of(&signable.payload.bytes()).to_string());
         if signable.storage.contains(&Storage::Oci) {
             done.placed.extend(place(&signed, &public, &config.storage, store).await?);
         }
@@ -103,8 +143,6 @@ fn asks_for_upload(config: &ChainsConfig, run: &Run<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use provost_keys::PrivateKey;
     use serde_json::json;
     use testkit::MemoryStore;

@@ -39,6 +39,17 @@ pub enum Payload {
     },
 }
 
+impl Payload {
+    /// The bytes that are signed: inside an envelope for a statement, as they are for an image.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Attestation(statement) => statement.to_bytes(),
+            Self::ImageSignature { bytes, .. } => bytes.clone(),
+        }
+    }
+}
+
 /// The statements Chains would sign about a run; none where the configuration switches them off.
 ///
 /// # Errors
