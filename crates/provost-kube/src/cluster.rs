@@ -1,13 +1,14 @@
 //! The API server a kubeconfig names, or the one around the pod.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
 
 use kube::config::{Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Error as KubeError};
 
 /// How long an answer may take: kubectl's own requests for one object end in well under a second.
-const ANSWER_TIME: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Why a cluster could not be asked, or said no. The texts before the causes are cosign 3.1's.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +65,12 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError::Kubeconfig`] or [`ClusterError::NoCluster`].
     pub async fn connect() -> Result<Self, ClusterError> {
+        Self::of(Self::configuration().await?)
+    }
+
+    async fn configuration() -> Result<Config, ClusterError> {
         let told = |error: KubeconfigError| ClusterError::Kubeconfig { cause: words(&error) };
-        let config = match Kubeconfig::read() {
+        Ok(match Kubeconfig::read() {
             Ok(file) if !file.clusters.is_empty() || file.current_context.is_some() => {
                 Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(told)?
             }
@@ -75,8 +80,29 @@ impl Cluster {
                 in_cluster()?
             }
             Err(error) => return Err(told(error)),
+        })
+    }
+
+    /// The cluster of a kubeconfig file, or as [`Cluster::connect`] finds it, for one who watches: watches are silent for
+    /// minutes, so requests have their time from whoever makes them.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub async fn for_watching(kubeconfig: Option<&Path>) -> Result<Self, ClusterError> {
+        let told = |error: KubeconfigError| ClusterError::Kubeconfig { cause: words(&error) };
+        let mut config = match kubeconfig {
+            Some(path) => {
+                let file = Kubeconfig::read_from(path).map_err(told)?;
+                Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.map_err(told)?
+            }
+            None => Self::configuration().await?,
         };
-        Self::of(config)
+        config.read_timeout = None;
+        config.connect_timeout = Some(ANSWER_TIME);
+        let client = Client::try_from(config);
+        client
+            .map(|client| Self { client })
+            .map_err(|error| ClusterError::Kubeconfig { cause: words(&error) })
     }
 
     /// The cluster of this configuration.
@@ -134,7 +160,7 @@ pub(crate) fn failed(doing: &str, error: &KubeError) -> ClusterError {
 }
 
 /// An error's words and those of its causes that it does not already hold.
-fn words(error: &dyn Error) -> String {
+pub(crate) fn words(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -1,7 +1,28 @@
-//! The only place that meets a cluster: client, key pairs in Secrets.
+//! The only place that meets a cluster: client, key pairs in Secrets, and the controller that signs what Tekton builds.
+//!
+//! [`controller::run`] is the controller: [`watching`] tells of runs, [`queue`] says which is next, [`lease`] which are ours;
+//! what becomes of one is decided by `provost_chains::reconcile`.
+
+use std::sync::Arc;
 
 pub mod cluster;
+pub mod controller;
+mod events;
+mod hosts;
 pub mod key_secret;
+pub mod lease;
+pub mod metrics;
+pub mod places;
+pub mod probes;
+pub mod queue;
+mod runs;
+pub mod settings;
+mod signing_key;
+pub mod supervise;
+pub mod watching;
 
 pub use cluster::{Cluster, ClusterError};
 pub use key_secret::{KeySecret, SecretReference};
+
+/// Hears remarks, one line each.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;

@@ -1,0 +1,290 @@
+//! What the controller goes by, as it stands in the cluster now: `chains-config`, `signing-secrets`, and the public keys whose
+//! receipts count. A bad edit leaves what was before in force, and says so on the object.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::watch_object;
+use provost_chains::ChainsConfig;
+use provost_chains::reconcile::{ClusterFault, Settings};
+use provost_keys::{PublicKey, Signer};
+use provost_oci::Digest;
+use tokio::sync::watch;
+
+use crate::cluster::{Cluster, words};
+use crate::events::{Events, Object};
+use crate::metrics::Metrics;
+use crate::runs::answered;
+use crate::signing_key::KeyMaterial;
+
+/// The ConfigMap of Chains.
+const CONFIG: &str = "chains-config";
+/// The Secret of Chains.
+const SECRETS: &str = "signing-secrets";
+/// Where the public keys are kept whose receipts count: whoever writes there may write `signing-secrets` as well.
+const RECEIPT_KEYS: &str = "provost-receipt-keys";
+/// How many of them are read: one for each rotation, weekly for nineteen years.
+const RECEIPT_KEYS_LIMIT: usize = 1000;
+/// How often a mounted folder is looked at: the kubelet takes a minute to change it.
+const FOLDER_AGAIN: Duration = Duration::from_secs(2);
+/// How long after a failure a public key is written down again.
+const RECORD_AGAIN: Duration = Duration::from_secs(5);
+
+/// Where the key comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A folder that the Secret is mounted as.
+    Folder(PathBuf),
+    /// The Secret `signing-secrets` of the controller's namespace.
+    Secret,
+}
+
+/// Something that changed.
+enum Change {
+    Config(Option<BTreeMap<String, String>>),
+    Material(Result<KeyMaterial, String>),
+    Keys(Vec<PublicKey>),
+    Trouble(String),
+    Again,
+}
+
+type Changes = Pin<Box<dyn Stream<Item = Change> + Send>>;
+
+/// Follows the settings.
+pub(crate) struct Follower {
+    pub(crate) cluster: Cluster,
+    pub(crate) namespace: String,
+    pub(crate) source: KeySource,
+    pub(crate) events: Events,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) say: crate::Say,
+}
+
+/// What is known so far.
+#[derive(Default)]
+struct Known {
+    config: Option<(ChainsConfig, String)>,
+    material: Option<KeyMaterial>,
+    key: Option<Arc<dyn Signer>>,
+    /// Why the key as it stands is not in force.
+    trouble: Option<String>,
+    receipt_keys: Option<Vec<PublicKey>>,
+    config_was_bad: bool,
+}
+
+impl Follower {
+    /// Follows the settings and tells of each change, until the last listener has gone.
+    pub(crate) async fn follow(self, told: watch::Sender<Option<Arc<Settings>>>) {
+        let mut changes = stream::select_all([self.configs(), self.keys(), self.materials()]);
+        let mut known = Known::default();
+        let mut waiting: Option<Arc<dyn Signer>> = None;
+        loop {
+            let change = tokio::select! {
+                change = changes.next() => change,
+                () = tokio::time::sleep(RECORD_AGAIN), if waiting.is_some() => Some(Change::Again),
+            };
+            let Some(change) = change else { return };
+            match change {
+                Change::Config(data) => self.config(&mut known, data).await,
+                Change::Material(material) => {
+                    if let Some(key) = self.material(&mut known, material).await {
+                        waiting = Some(key);
+                    }
+                }
+                Change::Keys(keys) => known.receipt_keys = Some(keys),
+                Change::Trouble(words) => (self.say)(&words),
+                Change::Again => {}
+            }
+            // A key signs only once its public half is written down: otherwise its receipts would count for nothing after
+            // the next rotation, and all its runs would be signed again.
+            if let Some(key) = waiting.take() {
+                match self.record(&mut known, &key.public_key()).await {
+                    Ok(()) => {
+                        self.metrics.key_opened(Timestamp::now().as_second() as f64);
+                        (self.say)(&format!("signing with the key {}", fingerprint(&key.public_key())));
+                        known.key = Some(key);
+                        known.trouble = None;
+                    }
+                    Err(fault) => {
+                        let words = format!("the new key waits: {fault}");
+                        (self.say)(&words);
+                        known.trouble = Some(words);
+                        waiting = Some(key);
+                    }
+                }
+            }
+            if told.is_closed() {
+                return;
+            }
+            told.send_replace(known.settings());
+        }
+    }
+
+    async fn config(&self, known: &mut Known, data: Option<BTreeMap<String, String>>) {
+        let object = Object::config_map(&self.namespace, CONFIG);
+        let complain = async |words: &str| {
+            let stays = if known.config.is_some() { "; the configuration before it stays" } else { "" };
+            let words = format!("{words}{stays}");
+            (self.say)(&words);
+            self.metrics.configuration(false);
+            self.events.warn(&object, "InvalidConfiguration", &words).await;
+        };
+        let Some(data) = data else {
+            complain(&format!("there is no ConfigMap {}/{CONFIG}", self.namespace)).await;
+            return;
+        };
+        // Strings by strings always have a JSON form, sorted by their names.
+        let digest = Digest::sha256_of(&serde_json::to_vec(&data).unwrap_or_default()).to_string();
+        match ChainsConfig::from_data(data, &format!("ConfigMap {}/{CONFIG}", self.namespace)) {
+            Ok((config, warnings)) => {
+                for warning in &warnings {
+                    (self.say)(&format!("WARNING: {warning}"));
+                    self.events.warn(&object, "ConfigurationWarning", &warning.to_string()).await;
+                }
+                self.metrics.configuration(true);
+                if known.config.as_ref().is_none_or(|(_, before)| *before != digest) {
+                    (self.say)(&format!("configuration {digest} is in force"));
+                }
+                if std::mem::take(&mut known.config_was_bad) {
+                    self.events.tell(&object, "ConfigurationInForce", &digest).await;
+                }
+                known.config = Some((config, digest));
+            }
+            Err(error) => {
+                complain(&error.to_string()).await;
+                known.config_was_bad = true;
+            }
+        }
+    }
+
+    /// Opens a key that has changed; the key, where it is another one.
+    async fn material(
+        &self,
+        known: &mut Known,
+        material: Result<KeyMaterial, String>,
+    ) -> Option<Arc<dyn Signer>> {
+        let opened = match material {
+            Ok(material) if known.material.as_ref() == Some(&material) => return None,
+            Ok(material) => {
+                known.material = Some(material.clone());
+                let opening = tokio::task::spawn_blocking(move || material.open());
+                opening.await.unwrap_or_else(|error| Err(error.to_string()))
+            }
+            Err(words) => Err(words),
+        };
+        match opened {
+            Ok(key) => Some(key),
+            Err(words) => {
+                let place = match &self.source {
+                    KeySource::Folder(folder) => folder.display().to_string(),
+                    KeySource::Secret => format!("Secret {}/{SECRETS}", self.namespace),
+                };
+                let stays = if known.key.is_some() { "; the key before it stays" } else { "" };
+                let words = format!("{place}: {words}{stays}");
+                if known.trouble.as_ref() != Some(&words) {
+                    (self.say)(&words);
+                    let object = Object::secret(&self.namespace, SECRETS);
+                    self.events.warn(&object, "InvalidKey", &words).await;
+                }
+                known.trouble = Some(words);
+                None
+            }
+        }
+    }
+
+    /// Writes a public key down, unless it stands there.
+    async fn record(&self, known: &mut Known, key: &PublicKey) -> Result<(), ClusterFault> {
+        if known.receipt_keys.as_ref().is_some_and(|keys| keys.iter().any(|one| one.to_der() == key.to_der()))
+        {
+            return Ok(());
+        }
+        let api: Api<ConfigMap> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
+        let name = format!("{}.pub", fingerprint(key));
+        let object = serde_json::json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": RECEIPT_KEYS, "namespace": self.namespace},
+            "data": {name.as_str(): key.to_pem()},
+        });
+        // Each key is a field of its own manager, so that no writer takes another's away.
+        let how = PatchParams::apply(&format!("provost-{}", fingerprint(key)));
+        let doing = format!("writing the public key into ConfigMap {}/{RECEIPT_KEYS}", self.namespace);
+        answered(&doing, api.patch(RECEIPT_KEYS, &how, &Patch::Apply(&object))).await?;
+        known.receipt_keys.get_or_insert_default().push(key.clone());
+        Ok(())
+    }
+
+    fn configs(&self) -> Changes {
+        let api: Api<ConfigMap> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
+        watch_object(api, CONFIG)
+            .default_backoff()
+            .map(|found| match found {
+                Ok(found) => Change::Config(found.map(|found| found.data.unwrap_or_default())),
+                Err(error) => Change::Trouble(format!("watching {CONFIG}: {}", words(&error))),
+            })
+            .boxed()
+    }
+
+    fn keys(&self) -> Changes {
+        let api: Api<ConfigMap> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
+        watch_object(api, RECEIPT_KEYS)
+            .default_backoff()
+            .map(|found| match found {
+                Ok(found) => Change::Keys(public_keys(found.and_then(|found| found.data))),
+                Err(error) => Change::Trouble(format!("watching {RECEIPT_KEYS}: {}", words(&error))),
+            })
+            .boxed()
+    }
+
+    fn materials(&self) -> Changes {
+        match &self.source {
+            KeySource::Secret => {
+                let api: Api<Secret> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
+                watch_object(api, SECRETS)
+                    .default_backoff()
+                    .map(|found| match found {
+                        Ok(found) => Change::Material(Ok(KeyMaterial::of_secret(found))),
+                        Err(error) => Change::Trouble(format!("watching {SECRETS}: {}", words(&error))),
+                    })
+                    .boxed()
+            }
+            KeySource::Folder(folder) => {
+                let first = stream::once(async {});
+                let again = stream::unfold((), |()| async {
+                    tokio::time::sleep(FOLDER_AGAIN).await;
+                    Some(((), ()))
+                });
+                let folder = folder.clone();
+                first.chain(again).map(move |()| Change::Material(KeyMaterial::of_folder(&folder))).boxed()
+            }
+        }
+    }
+}
+
+impl Known {
+    /// The settings, once the configuration and the keys are known as far as they can be.
+    fn settings(&self) -> Option<Arc<Settings>> {
+        let (config, config_digest) = self.config.clone()?;
+        let receipt_keys = self.receipt_keys.clone()?;
+        let key = self.key.clone().ok_or_else(|| {
+            self.trouble.clone().unwrap_or_else(|| "the key has not been read yet".to_owned())
+        });
+        Some(Arc::new(Settings { config, config_digest, key, receipt_keys }))
+    }
+}
+
+fn fingerprint(key: &PublicKey) -> String {
+    Digest::sha256_of(key.to_der()).hex().to_owned()
+}
+
+fn public_keys(data: Option<BTreeMap<String, String>>) -> Vec<PublicKey> {
+    let pems = data.unwrap_or_default().into_values().take(RECEIPT_KEYS_LIMIT);
+    pems.filter_map(|pem| PublicKey::from_pem(pem.as_bytes()).ok()).collect()
+}
