@@ -28,6 +28,8 @@ pub struct Cluster {
     pub url: String,
     /// The file of the certificates that it is to be trusted by.
     pub ca: PathBuf,
+    /// By which it knows the administrator.
+    pub token: String,
     /// The folder with kubectl in it.
     pub programs: PathBuf,
     /// The helm that fits.
@@ -53,7 +55,8 @@ impl Cluster {
         let ca = folder.path().join("certificates/apiserver.crt");
         let kubeconfig = folder.path().join("kubeconfig");
         write_kubeconfig(&kubeconfig, &url, &ca, &token)?;
-        let cluster = Self { _server: server, _etcd: etcd, kubeconfig, url, ca, programs, helm, folder };
+        let cluster =
+            Self { _server: server, _etcd: etcd, kubeconfig, url, ca, token, programs, helm, folder };
         cluster.wait()?;
         Ok(cluster)
     }

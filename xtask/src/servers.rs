@@ -56,9 +56,16 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn docker_registry(folder: &Path) -> Result<Self> {
-        let address = free()?;
+        Self::docker_registry_at(folder, free()?)
+    }
+
+    /// The same at an address, over what one at that address left below `folder`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn docker_registry_at(folder: &Path, address: SocketAddr) -> Result<Self> {
         let storage = folder.join(format!("docker-registry-{}", address.port()));
-        fs::create_dir(&storage)?;
+        fs::create_dir_all(&storage)?;
         let configuration = storage.join("registry.yml");
         fs::write(
             &configuration,

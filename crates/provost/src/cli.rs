@@ -97,6 +97,8 @@ enum Command {
     Image(command::image::Args),
     /// Serve a folder as a container registry.
     Registry(command::registry::Args),
+    /// Sign what Tekton builds in a cluster, as Tekton Chains does.
+    Controller(Box<command::controller::Args>),
     /// Judge resources by Kyverno policies.
     Apply(command::apply::Args),
     /// Test Kyverno policies against the results expected of them.
@@ -217,7 +219,7 @@ fn redirect(path: &str, face: &Face) -> Result<(), Failure> {
 }
 
 /// The time that a text gives, as Go writes durations; `None` where it gives none, or one that is no time to wait.
-fn duration(text: &str) -> Option<std::time::Duration> {
+pub(crate) fn duration(text: &str) -> Option<std::time::Duration> {
     let read = text.parse::<provost_expr::duration::Duration>();
     read.ok().and_then(|read| u64::try_from(read.0).ok()).map(std::time::Duration::from_nanos)
 }
@@ -308,6 +310,7 @@ async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
         Command::Provenance(args) => command::provenance::run(args, face).await,
         Command::Image(args) => command::image::run(args, face).await,
         Command::Registry(args) => command::registry::run(args, face).await,
+        Command::Controller(args) => command::controller::run(*args, face).await,
         Command::Apply(args) => command::apply::run(args, face).await,
         Command::Test(args) => command::test::run(args, face).await,
         Command::Review(args) => command::review::run(args, face).await,

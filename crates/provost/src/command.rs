@@ -9,6 +9,7 @@ pub(crate) mod blob;
 pub(crate) mod bundle;
 pub(crate) mod clean;
 pub(crate) mod completion;
+pub(crate) mod controller;
 pub(crate) mod copy;
 pub(crate) mod cue;
 pub(crate) mod demo;
