@@ -1,5 +1,6 @@
 //! The command line: which commands there are, and how a mistake in one is answered.
 
+mod commands;
 mod deprecated;
 mod line;
 mod verbs;
@@ -9,7 +10,9 @@ use std::ffi::OsString;
 use std::num::ParseIntError;
 use std::path::Path;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+use commands::Command;
 
 use crate::command;
 use crate::face::Face;
@@ -20,104 +23,15 @@ use crate::go_os;
 #[derive(Parser, Debug)]
 #[command(name = "provost", version, disable_help_subcommand = true)]
 struct Cli {
-    #[command(subcommand)]
-    command: Command,
     /// How long a command that asks a registry about images may take, as Go writes durations.
     #[arg(long, global = true, default_value = "3m0s", value_name = "DURATION")]
     timeout: String,
 }
 
-#[derive(Subcommand, Debug)]
-enum Command {
-    /// Run the ten steps on this machine: build, attest, verify, admit, deny.
-    Demo(command::demo::Args),
-    /// Generate a key pair.
-    GenerateKeyPair(command::generate_key_pair::Args),
-    /// Import a private key made elsewhere.
-    ImportKeyPair(command::import_key_pair::Args),
-    /// Print the public key of a key pair.
-    PublicKey(command::public_key::Args),
-    /// Sign an image with a key.
-    Sign(command::sign::Args),
-    /// Verify the signatures of an image.
-    Verify(command::verify::Args),
-    /// Attest an image: sign a statement about it and store it beside it.
-    Attest(command::attest::Args),
-    /// Verify the attestations of an image, and judge them by policies.
-    VerifyAttestation(command::verify_attestation::Args),
-    /// Sign a file with a key.
-    SignBlob(command::sign_blob::Args),
-    /// Verify the signature of a file.
-    VerifyBlob(command::verify_blob::Args),
-    /// Verify an attestation about a file.
-    VerifyBlobAttestation(command::verify_blob_attestation::Args),
-    /// Sign a statement about a file.
-    AttestBlob(command::attest_blob::Args),
-    /// Make a Sigstore bundle of what was signed elsewhere.
-    Bundle(command::bundle::Args),
-    /// Write a trusted root.
-    TrustedRoot(command::trusted_root::Args),
-    /// Write a signing configuration.
-    SigningConfig(command::signing_config::Args),
-    /// Show what lies beside an image.
-    Tree(command::tree::Args),
-    /// Download the signatures or attestations of an image.
-    Download(command::download::Args),
-    /// Attach a signature or attestation made elsewhere to an image.
-    Attach(command::attach::Args),
-    /// Print where signatures and attestations lie by the tag scheme.
-    Triangulate(command::triangulate::Args),
-    /// Copy an image with its signatures, attestations and SBOMs.
-    Copy(Box<command::copy::Args>),
-    /// Save an image, its signatures and its attestations in a folder.
-    Save(Box<command::save::Args>),
-    /// Push an image that was saved in a folder, with what vouches for it.
-    Load(Box<command::load::Args>),
-    /// Remove signatures, attestations and SBOMs from an image.
-    Clean(Box<command::clean::Args>),
-    /// Verify the images of Kubernetes manifests.
-    Manifest(command::manifest::Args),
-    /// Verify the images of Dockerfiles.
-    Dockerfile(command::dockerfile::Args),
-    /// Log in to a registry.
-    Login(command::login::Args),
-    /// Fetch whom to believe from a TUF repository.
-    Initialize(command::initialize::Args),
-    /// Print the environment variables that matter.
-    Env(command::env::Args),
-    /// Print the version.
-    Version(command::version::Args),
-    /// Print a shell's completion script: bash, zsh, fish or powershell.
-    Completion(command::completion::Args),
-    /// Run Tekton pipelines and tasks on this machine.
-    Run(command::run::Args),
-    /// Print the provenance Tekton Chains would sign for a finished run.
-    Provenance(command::provenance::Args),
-    /// Build and push an image from a folder and a Dockerfile.
-    Image(command::image::Args),
-    /// Serve a folder as a container registry.
-    Registry(command::registry::Args),
-    /// Sign what Tekton builds in a cluster, as Tekton Chains does.
-    Controller(Box<command::controller::Args>),
-    /// Judge resources by Kyverno policies.
-    Apply(command::apply::Args),
-    /// Test Kyverno policies against the results expected of them.
-    Test(command::test::Args),
-    /// Answer admission reviews by Kyverno policies, one JSON a line.
-    Review(command::review::Args),
-    /// Evaluate JMESPath as Kyverno does.
-    Jp(command::jp::Args),
-    /// Check data against CUE policies.
-    Cue(command::cue::Args),
-    /// A step of `provost run`, in its own namespace.
-    #[command(name = "__step", hide = true)]
-    Step(command::step::Args),
-}
-
 /// Parses the arguments and runs the command they name.
 pub(crate) fn run(arguments: Vec<OsString>, face: &Face) -> Result<(), Failure> {
     let alone = is_cosign(arguments.first());
-    let mut tree = Cli::command();
+    let mut tree = commands::under(Cli::command(), &arguments);
     if alone {
         tree = tree.name("cosign").bin_name("cosign");
         tree = tree
@@ -129,21 +43,22 @@ pub(crate) fn run(arguments: Vec<OsString>, face: &Face) -> Result<(), Failure> 
     };
     tree = line::loosened(tree);
     let parsed = tree.try_get_matches_from_mut(arguments);
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
+    let read = parsed.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, Command::of(&matches)?)));
+    let (cli, command) = match read {
+        Ok(read) => read,
         Err(mistake) => return answer(&mistake, face),
     };
-    if let Command::Completion(args) = &cli.command {
+    if let Command::Completion(args) = &command {
         return command::completion::run(args, &mut tree, face);
     }
     // A step must stay single-threaded until it has entered its namespace, so it runs before any runtime starts.
-    if let Command::Step(args) = cli.command {
+    if let Command::Step(args) = command {
         return command::step::run(args, face);
     }
-    let limit = cli.command.ends_in_time().then(|| limit(&cli.timeout)).transpose()?;
+    let limit = command.ends_in_time().then(|| limit(&cli.timeout)).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let work = dispatch(cli.command, face);
+        let work = commands::dispatch(command, face);
         match limit {
             Some(limit) => tokio::time::timeout(limit, work)
                 .await
@@ -233,93 +148,6 @@ fn limit(text: &str) -> Result<std::time::Duration, Failure> {
     })
 }
 
-impl Command {
-    /// Whether this is one of cosign's commands, which no registry may keep waiting; runs, servers and policies have
-    /// times of their own.
-    fn ends_in_time(&self) -> bool {
-        match self {
-            // Whoever types a password for a file may take all the time they want.
-            Self::GenerateKeyPair(args) => args.goes_out(),
-            Self::PublicKey(args) => args.goes_out(),
-            _ => self.asks_others(),
-        }
-    }
-
-    fn asks_others(&self) -> bool {
-        matches!(
-            self,
-            Self::Sign(_)
-                | Self::Verify(_)
-                | Self::Attest(_)
-                | Self::VerifyAttestation(_)
-                | Self::Tree(_)
-                | Self::Download(_)
-                | Self::Attach(_)
-                | Self::Triangulate(_)
-                | Self::Copy(_)
-                | Self::Save(_)
-                | Self::Load(_)
-                | Self::Clean(_)
-                | Self::Manifest(_)
-                | Self::Dockerfile(_)
-                | Self::SignBlob(_)
-                | Self::AttestBlob(_)
-                | Self::VerifyBlob(_)
-                | Self::VerifyBlobAttestation(_)
-                | Self::Bundle(_)
-                | Self::SigningConfig(_)
-                | Self::TrustedRoot(_)
-                | Self::Initialize(_)
-        )
-    }
-}
-
-async fn dispatch(command: Command, face: &Face) -> Result<(), Failure> {
-    match command {
-        Command::Demo(args) => command::demo::run(args, face).await,
-        Command::GenerateKeyPair(args) => command::generate_key_pair::run(args, face).await,
-        Command::ImportKeyPair(args) => command::import_key_pair::run(args, face).await,
-        Command::PublicKey(args) => command::public_key::run(args, face).await,
-        Command::Sign(args) => command::sign::run(args, face).await,
-        Command::Verify(args) => command::verify::run(args, face).await,
-        Command::Attest(args) => command::attest::run(args, face).await,
-        Command::VerifyAttestation(args) => command::verify_attestation::run(args, face).await,
-        Command::SignBlob(args) => command::sign_blob::run(args, face).await,
-        Command::VerifyBlob(args) => command::verify_blob::run(&args, face).await,
-        Command::VerifyBlobAttestation(args) => command::verify_blob_attestation::run(&args, face).await,
-        Command::AttestBlob(args) => command::attest_blob::run(args, face).await,
-        Command::Bundle(args) => command::bundle::run(args, face).await,
-        Command::TrustedRoot(args) => command::trusted_root::run(args, face).await,
-        Command::SigningConfig(args) => command::signing_config::run(args, face).await,
-        Command::Tree(args) => command::tree::run(args, face).await,
-        Command::Download(args) => command::download::run(args, face).await,
-        Command::Attach(args) => command::attach::run(args, face).await,
-        Command::Triangulate(args) => command::triangulate::run(args, face).await,
-        Command::Copy(args) => command::copy::run(*args, face).await,
-        Command::Save(args) => command::save::run(*args, face).await,
-        Command::Load(args) => command::load::run(*args, face).await,
-        Command::Clean(args) => command::clean::run(*args, face).await,
-        Command::Manifest(args) => command::manifest::run(args, face).await,
-        Command::Dockerfile(args) => command::dockerfile::run(args, face).await,
-        Command::Login(args) => command::login::run(args, face),
-        Command::Initialize(args) => command::initialize::run(args, face).await,
-        Command::Env(args) => command::env::run(&args, face),
-        Command::Version(args) => command::version::run(&args, face),
-        Command::Completion(args) => command::completion::run(&args, &mut Cli::command(), face),
-        Command::Run(args) => command::run::run(args, face).await,
-        Command::Provenance(args) => command::provenance::run(args, face).await,
-        Command::Image(args) => command::image::run(args, face).await,
-        Command::Registry(args) => command::registry::run(args, face).await,
-        Command::Controller(args) => command::controller::run(*args, face).await,
-        Command::Apply(args) => command::apply::run(args, face).await,
-        Command::Test(args) => command::test::run(args, face).await,
-        Command::Review(args) => command::review::run(args, face).await,
-        Command::Jp(args) => command::jp::run(args, face).await,
-        Command::Cue(args) => command::cue::run(args, face).await,
-        Command::Step(args) => command::step::run(args, face),
-    }
-}
-
 /// Help goes to standard output and is no failure; a mistake is said in cosign's (cobra's) words, exit code 1.
 fn answer(mistake: &clap::Error, face: &Face) -> Result<(), Failure> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -333,7 +161,7 @@ fn answer(mistake: &clap::Error, face: &Face) -> Result<(), Failure> {
             Ok(())
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            face.out_raw(Cli::command().render_help().to_string());
+            face.out_raw(commands::under(Cli::command(), &[]).render_help().to_string());
             Ok(())
         }
         ErrorKind::UnknownArgument => {
