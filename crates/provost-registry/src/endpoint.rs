@@ -1,11 +1,14 @@
 //! Where a registry is: its URLs, and whether they may be spoken to without TLS.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use provost_oci::{Digest, Repository, Selector};
 use url::{Host, Url};
 
 use crate::StoreError;
+use crate::limits::REMEMBERED;
 
 /// How a registry is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,30 @@ pub(crate) struct Endpoint {
     registry: String,
     host: Host<String>,
     port: Option<u16>,
+    https: Url,
+    http: Url,
+}
+
+/// The endpoints of the registries met so far: their names are read once and not for each request.
+#[derive(Default)]
+pub(crate) struct Endpoints {
+    known: Mutex<HashMap<String, Arc<Endpoint>>>,
+}
+
+impl Endpoints {
+    /// The endpoint of a repository's registry.
+    pub(crate) fn of(&self, repository: &Repository) -> Result<Arc<Endpoint>, StoreError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoint) = known.get(repository.registry()) {
+            return Ok(Arc::clone(endpoint));
+        }
+        let endpoint = Arc::new(Endpoint::of(repository)?);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(repository.registry().to_owned(), Arc::clone(&endpoint));
+        Ok(endpoint)
+    }
 }
 
 impl Endpoint {
@@ -39,12 +66,15 @@ impl Endpoint {
     pub(crate) fn of(repository: &Repository) -> Result<Self, StoreError> {
         let registry = repository.registry();
         let unusable = |reason: String| StoreError::Malformed { request: repository.to_string(), reason };
-        let url = Url::parse(&format!("https://{registry}/"))
-            .map_err(|e| unusable(format!("{registry:?} is no host with an optional port: {e}")))?;
-        let host = url.host().ok_or_else(|| unusable(format!("{registry:?} has no host")))?.to_owned();
+        let read = |scheme: Scheme| {
+            Url::parse(&format!("{}://{registry}/", scheme.as_str()))
+                .map_err(|e| unusable(format!("{registry:?} is no host with an optional port: {e}")))
+        };
+        let (https, http) = (read(Scheme::Https)?, read(Scheme::Http)?);
+        let host = https.host().ok_or_else(|| unusable(format!("{registry:?} has no host")))?.to_owned();
         let tail = registry.rsplit_once(']').map_or(registry, |(_, tail)| tail);
         let port = tail.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        Ok(Self { registry: registry.to_owned(), host, port })
+        Ok(Self { registry: registry.to_owned(), host, port, https, http })
     }
 
     /// `host[:port]` as the image name spells it.
@@ -86,11 +116,16 @@ impl Endpoint {
         }
     }
 
-    /// The URL of a path below this registry; `path` begins with a slash.
-    pub(crate) fn url(&self, scheme: Scheme, path: &str) -> Result<Url, StoreError> {
-        let text = format!("{}://{}{path}", scheme.as_str(), self.registry);
-        Url::parse(&text)
-            .map_err(|e| StoreError::Malformed { request: text.clone(), reason: format!("no URL: {e}") })
+    /// The URL of a path, with its query, below this registry; `path` begins with a slash.
+    pub(crate) fn url(&self, scheme: Scheme, path: &str) -> Url {
+        let mut url = match scheme {
+            Scheme::Https => self.https.clone(),
+            Scheme::Http => self.http.clone(),
+        };
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(path);
+        url.set_query(query);
+        url
     }
 
     /// Whether a URL leads to this registry's own host and port.

@@ -59,6 +59,11 @@ pub(crate) struct ProxyRules {
 }
 
 impl ProxyRules {
+    /// Whether everything is asked directly.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.https.is_none() && self.http.is_none()
+    }
+
     /// The proxy that leads to a URL; `None` where it is asked directly.
     pub(crate) fn to(&self, url: &Url) -> Option<Url> {
         let proxy = if url.scheme() == "https" { &self.https } else { &self.http }.as_ref()?;

@@ -13,7 +13,7 @@ use crate::StoreError;
 use crate::address_rule::{AddressRule, GuardedResolver};
 use crate::answer::{self, Answer, Expect, disk, request_line};
 use crate::challenge::Challenge;
-use crate::endpoint::{Endpoint, Scheme, leads_inside};
+use crate::endpoint::{Endpoint, Endpoints, Scheme, leads_inside};
 use crate::limits::{CONNECT_TIME, IDLE_TIME, REDIRECTS, TLS_GRACE};
 use crate::login::Login;
 use crate::network_failure::{Failure, lookup_failure, send_failure};
@@ -112,6 +112,7 @@ pub(crate) struct Transport {
     pub(crate) allow_http: bool,
     pub(crate) retry: RetryPolicy,
     pub(crate) login: Login,
+    endpoints: Endpoints,
     schemes: Schemes,
     trace: Trace,
 }
@@ -125,19 +126,21 @@ impl Transport {
         let addresses = options.addresses.clone();
         let proxies = options.proxies.read()?;
         let chosen = proxies.clone();
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(client_config(&options.tls)?)
             .redirect(reqwest::redirect::Policy::none())
             // The library's own look at the environment is switched off: what counts was passed in.
             .no_proxy()
-            .proxy(reqwest::Proxy::custom(move |url| chosen.to(url)))
             .referer(false)
             .user_agent(&options.user_agent)
             .connect_timeout(CONNECT_TIME)
             .read_timeout(IDLE_TIME)
-            .dns_resolver(GuardedResolver(addresses.clone()))
-            .build()
-            .map_err(unusable)?;
+            .dns_resolver(GuardedResolver(addresses.clone()));
+        let builder = match chosen.is_empty() {
+            true => builder,
+            false => builder.proxy(reqwest::Proxy::custom(move |url| chosen.to(url))),
+        };
+        let client = builder.build().map_err(unusable)?;
         Ok(Self {
             client,
             addresses,
@@ -145,6 +148,7 @@ impl Transport {
             allow_http: options.allow_http,
             retry: options.retry.clone(),
             login: Login::new(options.keychain.clone()),
+            endpoints: Endpoints::default(),
             schemes: Schemes::default(),
             trace: options.trace.clone(),
         })
@@ -177,10 +181,10 @@ impl Transport {
 
     /// One try, with as many logins as it takes.
     async fn once(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
-        let endpoint = Endpoint::of(ask.repository)?;
+        let endpoint = self.endpoints.of(ask.repository)?;
         let (scheme, early) = self.scheme(&endpoint, ask).await?;
         let url = match &ask.target {
-            Target::Path(path) => endpoint.url(scheme, path)?,
+            Target::Path(path) => endpoint.url(scheme, path),
             Target::Url(url) => url.clone(),
         };
         // Only now that the scheme is known may anything secret go out.
@@ -212,13 +216,13 @@ impl Transport {
         if !endpoint.is_local() && !self.allow_http {
             return Ok((Scheme::Https, None));
         }
-        // A greeting would not pass a proxy, and its absence must not be taken for "no TLS".
-        if self.proxies.to(&endpoint.url(Scheme::Https, "/v2/")?).is_some() {
-            return Ok((Scheme::Https, None));
-        }
         let slot = self.schemes.slot(endpoint);
         if let Some(scheme) = slot.try_lock().ok().and_then(|known| *known) {
             return Ok((scheme, None));
+        }
+        // A greeting would not pass a proxy, and its absence must not be taken for "no TLS".
+        if self.proxies.to(&endpoint.url(Scheme::Https, "/v2/")).is_some() {
+            return Ok((Scheme::Https, None));
         }
         if let (Target::Path(path), true) = (&ask.target, ask.is_safe()) {
             // Requests that go out side by side each find out for themselves: waiting for the first one's answer
@@ -252,7 +256,7 @@ impl Transport {
         ask: &Ask<'_>,
         path: &str,
     ) -> Result<(Scheme, Option<Answer>, bool), Failure> {
-        let url = endpoint.url(Scheme::Http, path)?;
+        let url = endpoint.url(Scheme::Http, path);
         let greeted = greet(endpoint, &self.addresses);
         let plain = self.follow(endpoint, ask, &url, None);
         let (mut greeted, mut plain) = (std::pin::pin!(greeted), std::pin::pin!(plain));
@@ -274,7 +278,7 @@ impl Transport {
                     (greeted, &mut failure.error)
                     && *kind != NetworkFailure::Reset
                 {
-                    let secure = endpoint.url(Scheme::Https, path)?;
+                    let secure = endpoint.url(Scheme::Https, path);
                     *request = format!("{}; {request}", request_line(&ask.method, &secure));
                 }
                 Err(failure)

@@ -17,8 +17,13 @@ pub const MAX_LAYER_BYTES: u64 = 128 * 1024 * 1024;
 /// The most bytes of all layers of one `.sig` manifest, which are kept until one verifies: as much as one attestation,
 /// while 1,000 honest signatures have 300 KiB.
 pub const MAX_SIGNATURE_BYTES: u64 = 128 * 1024 * 1024;
-/// Blobs fetched at once: cosign's `--max-workers`, so at most 10 × 128 MiB lie in memory unverified.
+/// Large blobs fetched at once: cosign's `--max-workers`, so at most 10 × 128 MiB lie in memory unverified.
 pub const FETCHES_AT_ONCE: usize = 10;
+/// Small objects fetched at once, so that a hundred bundles are ten round trips away: 20 × 4 MiB is less than one large
+/// blob, and no registry was seen to answer more any faster.
+pub const SMALL_FETCHES_AT_ONCE: usize = 20;
+/// What is small: a manifest at most, or a blob of a manifest's size.
+const SMALL: u64 = 4 * 1024 * 1024;
 
 /// In which formats to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +87,7 @@ pub fn scheme_tag(image: &Digest, suffix: &str) -> String {
 }
 
 /// A place where a candidate lies, and how many bytes it has there.
-struct Place {
+pub(crate) struct Place {
     source: Source,
     digest: Digest,
     size: u64,
@@ -91,7 +96,8 @@ struct Place {
 /// Shows all attestations beside an image to `see`, in storage order: the tag scheme's layers, then bundles.
 ///
 /// No annotation, artifact type or file name hides one (security.md 2). Where there is none, none is shown. Each is let
-/// go of before more are fetched, so however many a stranger has put there, [`FETCHES_AT_ONCE`] of them lie in memory.
+/// go of before more are fetched, so however many a stranger has put there, [`FETCHES_AT_ONCE`] of them lie in memory,
+/// or [`SMALL_FETCHES_AT_ONCE`] where all are small.
 ///
 /// # Errors
 /// Whatever kept us from seeing all of them: "could not check" is never "there are none".
@@ -100,6 +106,16 @@ pub async fn each_attestation(
     request: &FindRequest<'_>,
     mut see: impl FnMut(Candidate),
 ) -> Result<(), Unchecked> {
+    let places = places(store, request).await?;
+    let mut candidates = pin!(fetched(store, request, places));
+    while let Some(candidate) = candidates.try_next().await? {
+        see(candidate);
+    }
+    Ok(())
+}
+
+/// Where everything lies that may be an attestation of an image: the tag scheme's layers, then bundles.
+pub(crate) async fn places(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Place>, Unchecked> {
     let tag = async {
         match request.formats {
             Formats::Referrers => Ok(Vec::new()),
@@ -114,11 +130,7 @@ pub async fn each_attestation(
     };
     let (mut places, more) = futures_util::future::try_join(tag, bundles).await?;
     places.extend(more);
-    let mut candidates = pin!(fetched(store, request, places));
-    while let Some(candidate) = candidates.try_next().await? {
-        see(candidate);
-    }
-    Ok(())
+    Ok(places)
 }
 
 /// All signatures of the tag scheme beside an image, in storage order.
@@ -138,17 +150,21 @@ pub(crate) async fn signatures(
 }
 
 /// The candidates at these places, in their order; none is longer than its manifest says.
-fn fetched<'a>(
+pub(crate) fn fetched<'a>(
     store: &'a dyn Store,
     request: &'a FindRequest<'_>,
     places: Vec<Place>,
 ) -> impl Stream<Item = Result<Candidate, Unchecked>> + 'a {
+    let at_once = match places.iter().all(|place| place.size <= SMALL) {
+        true => SMALL_FETCHES_AT_ONCE,
+        false => FETCHES_AT_ONCE,
+    };
     stream::iter(places)
         .map(move |Place { source, digest, size }| async move {
             let bytes = store.blob(request.repository, &digest, size).await?;
             Ok(Candidate { source, bytes, asked: Vec::new() })
         })
-        .buffered(FETCHES_AT_ONCE)
+        .buffered(at_once)
 }
 
 /// The layers of the manifest under the tag with this suffix; none where there is no such tag.
@@ -185,7 +201,7 @@ async fn bundles(store: &dyn Store, request: &FindRequest<'_>) -> Result<Vec<Pla
     }
     let found: Vec<Option<Place>> = stream::iter(referrers)
         .map(|referrer| bundle(store, request, referrer.digest))
-        .buffered(FETCHES_AT_ONCE)
+        .buffered(SMALL_FETCHES_AT_ONCE)
         .try_collect()
         .await?;
     Ok(found.into_iter().flatten().collect())

@@ -273,6 +273,8 @@ pub enum Unchecked {
         /// What is allowed.
         limit: u64,
     },
+    /// The program was ending while signatures were verified.
+    Interrupted,
 }
 
 impl From<StoreError> for Unchecked {

@@ -1,12 +1,15 @@
 //! What was found beside an image: verified, refused, ignored.
 
+use std::pin::pin;
+
 use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt};
 use provost_oci::Digest;
 use provost_registry::Store;
 use provost_statement::{Envelope, Statement};
 
 use crate::check::{CheckedAttestation, check_attestation};
-use crate::find::{Candidate, FindRequest, Source, each_attestation};
+use crate::find::{Candidate, FindRequest, Source, fetched, places};
 use crate::reason::{Reason, Unchecked};
 use crate::trust::{Facts, Trust};
 
@@ -84,7 +87,11 @@ impl AttestationReport {
     }
 }
 
-/// Finds and checks all attestations of an image under one attestor.
+/// How many attestations are verified between two answers; more have a thread of their own, which takes as long to
+/// start as two signatures take to verify.
+const CHECKED_BETWEEN: usize = 8;
+
+/// Finds and checks all attestations of an image under one attestor; to be called in a tokio runtime.
 ///
 /// # Errors
 /// When not all of them could be seen.
@@ -94,10 +101,41 @@ pub async fn verify_attestations(
     trust: &Trust,
     check_claims: bool,
 ) -> Result<AttestationReport, Unchecked> {
+    let places = places(store, request).await?;
+    let is_few = places.len() <= CHECKED_BETWEEN;
+    let mut candidates = pin!(fetched(store, request, places));
+    if !is_few {
+        return checked_aside(candidates, request.image, trust, check_claims).await;
+    }
     let mut report = AttestationReport::default();
-    each_attestation(store, request, |candidate| {
+    while let Some(candidate) = candidates.try_next().await? {
         report.add(candidate, trust, request.image, check_claims);
-    })
-    .await?;
+    }
     Ok(report)
+}
+
+/// Checks candidates on a thread of its own while the next ones come in, so that a thousand attestations of strangers
+/// keep no other request waiting.
+async fn checked_aside(
+    mut candidates: impl Stream<Item = Result<Candidate, Unchecked>> + Unpin,
+    image: &Digest,
+    trust: &Trust,
+    check_claims: bool,
+) -> Result<AttestationReport, Unchecked> {
+    let (found, mut waiting) = tokio::sync::mpsc::channel::<Candidate>(1);
+    let (image, trust) = (image.clone(), trust.clone());
+    let checker = tokio::task::spawn_blocking(move || {
+        let mut report = AttestationReport::default();
+        while let Some(candidate) = waiting.blocking_recv() {
+            report.add(candidate, &trust, &image, check_claims);
+        }
+        report
+    });
+    while let Some(candidate) = candidates.try_next().await? {
+        if found.send(candidate).await.is_err() {
+            break;
+        }
+    }
+    drop(found);
+    checker.await.map_err(|_| Unchecked::Interrupted)
 }

@@ -45,12 +45,21 @@ fn local_hosts_are_those_of_security_24() {
 #[test]
 fn urls_keep_the_port_and_default_by_scheme() {
     let plain = endpoint("127.0.0.1:5000");
-    assert_eq!(plain.url(Scheme::Http, "/v2/").unwrap().as_str(), "http://127.0.0.1:5000/v2/");
+    assert_eq!(plain.url(Scheme::Http, "/v2/").as_str(), "http://127.0.0.1:5000/v2/");
+    let default = endpoint("reg.local:443");
+    assert_eq!(default.url(Scheme::Http, "/v2/").as_str(), "http://reg.local:443/v2/");
+    assert_eq!(default.url(Scheme::Https, "/v2/").as_str(), "https://reg.local/v2/");
     assert_eq!((plain.port(Scheme::Http), plain.port(Scheme::Https)), (5000, 5000));
     let bare = endpoint("reg.local");
     assert_eq!((bare.port(Scheme::Http), bare.port(Scheme::Https)), (80, 443));
     assert_eq!(endpoint("[::1]:5000").port(Scheme::Http), 5000);
     assert_eq!(endpoint("[::1]").port(Scheme::Http), 80);
+}
+
+#[test]
+fn a_query_stays_a_query() {
+    let tags = endpoint("reg.local").url(Scheme::Https, "/v2/app/tags/list?n=1000&last=a%2Fb");
+    assert_eq!(tags.as_str(), "https://reg.local/v2/app/tags/list?n=1000&last=a%2Fb");
 }
 
 #[test]

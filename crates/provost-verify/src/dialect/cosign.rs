@@ -180,6 +180,7 @@ pub fn unchecked(why: &Unchecked) -> String {
         Unchecked::LayerTooLarge { found, limit } => {
             format!("size of layer ({found}) exceeded the limit ({limit})")
         }
+        Unchecked::Interrupted => "verifying was interrupted before it ended".to_owned(),
     }
 }
 

@@ -240,4 +240,3 @@ pub(super) async fn dispatch(command: Command, face: &Face) -> Result<(), Failur
         Command::Step(args) => command::step::run(args, face),
     }
 }
-
