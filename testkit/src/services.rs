@@ -265,7 +265,8 @@ fn rekor_v1(request: &Value, shared: &Shared) -> Option<Answer> {
     }
     let answer = shared.authority.log.append(&body, shared.time).for_api();
     entries.insert(name.clone(), answer.clone());
-    let headers = vec![("ETag", format!("\"{name}\"")), ("Content-Type", "application/json".to_owned())];
+    // Rekor names the entry without the quotes that HTTP has around such names.
+    let headers = vec![("ETag", name), ("Content-Type", "application/json".to_owned())];
     Some(Answer { status: "201 Created", headers, body: answer.to_string().into_bytes() })
 }
 

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use super::key::{SigningKey, sha256};
 
+/// The tree that Rekor v1's checkpoints name behind the host.
+const TREE_ID: u64 = 1_193_050_959_916_656_506;
+
 /// A log as Rekor keeps it.
 pub struct Log {
     /// The log's key.
@@ -36,8 +39,10 @@ pub struct LoggedEntry {
     pub root: [u8; 32],
     /// The hashes from the leaf to the root.
     pub hashes: Vec<[u8; 32]>,
-    /// The signed note about that tree.
+    /// The signed note about that tree as Rekor v2 writes it, whose origin is the log's host.
     pub checkpoint: String,
+    /// The same as Rekor v1 writes it, whose origin names the tree behind the host.
+    pub tree_checkpoint: String,
 }
 
 impl Log {
@@ -67,6 +72,7 @@ impl Log {
             root,
             hashes: path(index, &leaves),
             checkpoint: self.checkpoint(leaves.len(), &root),
+            tree_checkpoint: self.tree_checkpoint(leaves.len(), &root),
         }
     }
 
@@ -81,10 +87,20 @@ impl Log {
         self.key.sign(text.as_bytes())
     }
 
-    /// The signed note about a tree of this size and root.
+    /// The signed note about a tree of this size and root, as Rekor v2 writes it.
     #[must_use]
     pub fn checkpoint(&self, size: usize, root: &[u8; 32]) -> String {
-        let note = format!("{}\n{size}\n{}\n", self.origin, STANDARD.encode(root));
+        self.note(&self.origin, size, root)
+    }
+
+    /// The signed note about a tree of this size and root, as Rekor v1 writes it: `HOST - TREEID`.
+    #[must_use]
+    pub fn tree_checkpoint(&self, size: usize, root: &[u8; 32]) -> String {
+        self.note(&format!("{} - {TREE_ID}", self.origin), size, root)
+    }
+
+    fn note(&self, origin: &str, size: usize, root: &[u8; 32]) -> String {
+        let note = format!("{origin}\n{size}\n{}\n", STANDARD.encode(root));
         let mut signature = self.key.id().iter().take(4).copied().collect::<Vec<u8>>();
         signature.extend(self.key.sign(note.as_bytes()));
         format!("{note}\n\u{2014} {} {}\n", self.origin, STANDARD.encode(signature))
@@ -98,6 +114,9 @@ impl LoggedEntry {
         let mut entry = self.for_bundle_v2(kind, version);
         if let Some(fields) = entry.as_object_mut() {
             fields.insert("integratedTime".to_owned(), json!(self.time.to_string()));
+            if let Some(Value::Object(proof)) = fields.get_mut("inclusionProof") {
+                proof.insert("checkpoint".to_owned(), json!({"envelope": self.tree_checkpoint}));
+            }
             let promise = json!({"signedEntryTimestamp": STANDARD.encode(&self.promise)});
             fields.insert("inclusionPromise".to_owned(), promise);
         }
@@ -150,7 +169,7 @@ impl LoggedEntry {
             "logIndex": self.index,
             "verification": {
                 "inclusionProof": {
-                    "checkpoint": self.checkpoint,
+                    "checkpoint": self.tree_checkpoint,
                     "hashes": hashes,
                     "logIndex": self.index,
                     "rootHash": hex(&self.root),

@@ -84,9 +84,9 @@ fn a_checkpoint_is_the_logs_and_about_this_tree() {
     };
     assert_eq!(with(&|_| ()), None);
     let stranger = authority::Log::new("rekor.test");
-    let forged = stranger.checkpoint(6, &logged.root);
+    let forged = stranger.tree_checkpoint(6, &logged.root);
     assert!(matches!(with(&|proof| proof.checkpoint.clone_from(&forged)), Some(LogFault::Checkpoint(_))));
-    let about_another = scene.log.checkpoint(6, &[9; 32]);
+    let about_another = scene.log.tree_checkpoint(6, &[9; 32]);
     assert!(matches!(
         with(&|proof| proof.checkpoint.clone_from(&about_another)),
         Some(LogFault::Checkpoint(_))

@@ -36,7 +36,9 @@ fn proven(scene: &Scene, second: bool, stamped: Option<i64>) -> Value {
         scene.authority.log.append(&body, NOW + 1).for_bundle_v2("hashedrekord", "0.0.2")
     } else {
         let body = dsse(envelope.to_string().as_bytes(), &payload, &signature, &scene.key.public_pem());
-        scene.authority.log.append(&body, NOW + 1).for_bundle_v2("dsse", "0.0.1")
+        let mut entry = scene.authority.log.append(&body, NOW + 1).for_bundle("dsse", "0.0.1");
+        entry.as_object_mut().unwrap().remove("inclusionPromise");
+        entry
     };
     let signer = if second {
         json!({"certificate": {"rawBytes": STANDARD.encode(&scene.certificate)}})

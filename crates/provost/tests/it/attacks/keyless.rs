@@ -147,7 +147,7 @@ impl Sigstore {
         let mut entry = log.append(body, signed + 5);
         match fault {
             Fault::UnsignedCheckpoint => {
-                entry.checkpoint = foreign.checkpoint(entry.tree_size as usize, &entry.root)
+                entry.tree_checkpoint = foreign.tree_checkpoint(entry.tree_size as usize, &entry.root)
             }
             Fault::OtherRoot => entry.root = [7; 32],
             Fault::ChangedTime => entry.time += 86_400,
