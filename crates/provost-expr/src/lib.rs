@@ -3,6 +3,7 @@
 //! Nothing here does IO, reads a clock or knows Kubernetes: values are JSON, and what an expression may ask of
 //! the world it asks through [`environment::Environment`] and [`context::Lookup`].
 
+pub mod certificate;
 pub mod conditions;
 pub mod context;
 pub mod duration;

@@ -154,9 +154,96 @@ fn wildcards() {
     run_patterns("expr/wildcards.json", "pattern_match");
 }
 
+/// Certificates and requests, with the fields Go shows of them.
+#[test]
+fn certificates() {
+    let document = corpus("expr/certificates.json");
+    let mut failures = Vec::new();
+    for case in cases(&document) {
+        let found = search("x509_decode(@)", &case["pem"]);
+        let names = case["value"].as_object().unwrap().keys();
+        let found = found.unwrap_or_else(|error| panic!("{}: {error}", case["name"]));
+        for name in names.chain(found.as_object().unwrap().keys()) {
+            let (wanted, found) = (case["value"].get(name), found.get(name));
+            // The corpus holds the number as Go writes it, which reading it as JSON would round once more.
+            let good = match (wanted, found) {
+                (Some(Value::String(wanted)), Some(found @ Value::Number(_))) => {
+                    provost_expr::go_text::to_json(found) == *wanted
+                }
+                (Some(wanted), Some(found)) => same(wanted, found),
+                _ => false,
+            };
+            if !good {
+                failures.push(format!("{} {name}: wanted {wanted:?}, found {found:?}", case["name"]));
+            }
+        }
+    }
+    report(&failures, cases(&document).len());
+}
+
+/// What the dialect answers otherwise than JMESPath's own suite, besides naming keys it does not know: nothing is no
+/// average and no sum, a backslash in a raw text is no text of its own, and a slice may have too many colons.
+const OTHERWISE: [&str; 4] = ["avg(empty_list)", "sum(`[]`)", r"'\\'", "[:::]"];
+
+/// The public compliance suite of JMESPath, of which a copy is looked for where `JMESPATH_TESTS` says. It is no part of
+/// this project; docs/adr/0012-jmespath-suite.md has the figures.
+#[test]
+#[ignore = "needs JMESPATH_TESTS=FOLDER, a copy of the public suite's tests"]
+fn the_public_suite() {
+    let folder = std::env::var_os("JMESPATH_TESTS").unwrap_or_else(|| panic!("JMESPATH_TESTS is not set"));
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "json"));
+    let (mut applies, mut otherwise, mut unknown, mut failures) = (0, 0, 0, Vec::new());
+    for file in files {
+        let name = file.file_stem().unwrap().to_string_lossy().into_owned();
+        let sets: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let of_set = |set: &Value| {
+            let cases = set["cases"].as_array().unwrap().clone();
+            cases.into_iter().map(|case| (set["given"].clone(), case)).collect::<Vec<_>>()
+        };
+        for (given, case) in sets.as_array().unwrap().iter().flat_map(of_set) {
+            let expression = case["expression"].as_str().unwrap();
+            // Benchmarks want no answer.
+            if case.get("bench").is_some() {
+                continue;
+            }
+            let found = search(expression, &given);
+            let good = match (&found, case.get("result")) {
+                (Ok(found), Some(wanted)) => same(found, wanted),
+                (Err(error), Some(Value::Null)) if error.starts_with("Unknown key") => {
+                    unknown += 1;
+                    continue;
+                }
+                (Err(_), None) => true,
+                _ => false,
+            };
+            if OTHERWISE.contains(&expression) && !good {
+                otherwise += 1;
+                continue;
+            }
+            applies += 1;
+            if !good {
+                failures.push(format!("{name}: {expression}: wanted {case}, found {found:?}"));
+            }
+        }
+    }
+    report(&failures, applies);
+    assert_eq!((applies, unknown, otherwise), (870, 18, 4), "the figures of the ADR");
+}
+
 #[test]
 fn functions() {
     run_expressions("expr/functions.json");
+}
+
+#[test]
+fn every_function_is_in_the_table() {
+    let tables = corpus("expr/functions.json").to_string() + &corpus("expr/grammar.json").to_string();
+    let missing: Vec<_> = provost_expr::jmespath::signatures()
+        .map(|signature| signature.name)
+        .filter(|name| !tables.contains(&format!("{name}(")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -111,9 +111,6 @@ pub enum FunctionFault {
     /// The environment does not offer what the function needs.
     #[error("{0} is not available here")]
     Unavailable(&'static str),
-    /// The function exists in Kyverno, and this input is beyond what we support.
-    #[error("{0} is not supported")]
-    Unsupported(&'static str),
 }
 
 /// Why no value can be given.
@@ -225,6 +222,9 @@ pub enum JmesError {
     /// `x509_decode` of another PEM block.
     #[error("PEM block neither contains a CERTIFICATE or CERTIFICATE REQUEST")]
     NotACertificate,
+    /// `x509_decode` of a block that holds no certificate, or none with an RSA key.
+    #[error(transparent)]
+    Certificate(#[from] crate::certificate::CertificateFault),
     /// A fault inside a function, which names itself.
     #[error("JMESPath function '{name}': {fault}")]
     Function {

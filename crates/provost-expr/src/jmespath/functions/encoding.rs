@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::types::{ANY, O, S};
 use super::{Call, Signature, text_value};
-use crate::jmespath::error::{FunctionFault, JmesError};
-use crate::{go_text, md5, yaml};
+use crate::jmespath::error::JmesError;
+use crate::{certificate, go_text, md5, yaml};
 
 type Result<T> = std::result::Result<T, JmesError>;
 
@@ -26,7 +26,7 @@ pub(super) const FUNCTIONS: &[Signature] = &[
         &[S],
         O,
         x509_decode,
-        "the fields of a certificate; not supported by Provost",
+        "the fields of a certificate or of a request for one, under the names of Go's crypto/x509",
     ),
 ];
 
@@ -102,18 +102,20 @@ fn path_canonicalize(call: &mut Call<'_, '_>) -> Result<Value> {
     })
 }
 
-/// Refused by name: the result would be Go's certificate structure, which no policy here has needed yet.
+/// The fields of the first PEM block, a certificate or a request for one with an RSA key.
 fn x509_decode(call: &mut Call<'_, '_>) -> Result<Value> {
     let text = call.text(0);
-    let label = text.split_once("-----BEGIN ").and_then(|(_, rest)| rest.split_once("-----"));
-    let Some((label, rest)) = label else { return Err(JmesError::NotPem) };
-    if !rest.contains(&format!("-----END {label}-----")) {
+    let Some((_, rest)) = text.split_once("-----BEGIN ") else { return Err(JmesError::NotPem) };
+    let Some((label, rest)) = rest.split_once("-----") else { return Err(JmesError::NotPem) };
+    let Some((body, _)) = rest.split_once(&format!("-----END {label}-----")) else {
         return Err(JmesError::NotPem);
-    }
+    };
+    let compact: String = body.chars().filter(|c| !c.is_whitespace()).collect();
+    let der = STANDARD.decode(compact).map_err(|_| JmesError::NotPem)?;
+    call.interpreter().charge(der.len())?;
     match label {
-        "CERTIFICATE" | "CERTIFICATE REQUEST" => {
-            Err(call.fault(FunctionFault::Unsupported("decoding a certificate")))
-        }
+        "CERTIFICATE" => Ok(certificate::certificate(&der)?),
+        "CERTIFICATE REQUEST" => Ok(certificate::request(&der)?),
         _ => Err(JmesError::NotACertificate),
     }
 }
