@@ -13,8 +13,9 @@ use std::thread;
 
 use case::Case;
 
-/// The last number of the catalogue that an attack on the command line can have; those after it meet a cluster.
-const LAST: u32 = 51;
+/// The last number of the catalogue that an attack on the command line can have; those after it are about provenance
+/// that is made in a cluster.
+const LAST: u32 = 72;
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../corpus/attacks")

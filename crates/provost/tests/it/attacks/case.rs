@@ -298,6 +298,8 @@ pub(crate) struct Run {
     pub(crate) command: String,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// What the command reads on standard input.
+    pub(crate) stdin: Option<Text>,
     pub(crate) exit: i32,
     /// What stands on standard error.
     #[serde(default)]

@@ -1,8 +1,10 @@
 //! A case brought to life: keys, an image with what lies beside it, and the commands run against that.
 
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
@@ -119,6 +121,8 @@ pub(crate) fn play(case: &Case) -> Vec<String> {
         let public = key(name).public_key();
         context.write(&format!("{name}.pub"), &public.to_pem());
         names.set(&format!("keyid.{name}"), public.ssh_fingerprint());
+        // As a JSON text holds it.
+        names.set(&format!("pem.{name}"), public.to_pem().replace('\n', "\\n"));
     }
     let sigstore = Sigstore::new();
     context.write("root.json", &sigstore.authority.trusted_root().to_string());
@@ -454,6 +458,18 @@ fn made(lie: &Lie, names: &Names) -> Answer {
     }
 }
 
+/// Runs a command that is told something on standard input.
+fn answered(command: &mut Command, input: Vec<u8>) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut told = child.stdin.take().unwrap();
+    // A command that refuses its policies ends before it reads.
+    let telling = thread::spawn(move || drop(told.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    telling.join().unwrap();
+    output
+}
+
 /// Runs one command; what it got wrong.
 fn perform(
     run: &Run,
@@ -480,7 +496,10 @@ fn perform(
     };
     let environment = run.environment.iter().map(|(name, value)| (name, names.fill(value)));
     command.envs(environment).args(names.fill(&run.command).split(' ').filter(|word| !word.is_empty()));
-    let output = command.output().unwrap();
+    let output = match &run.stdin {
+        None => command.output().unwrap(),
+        Some(text) => answered(&mut command, names.bytes(text)),
+    };
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let mut wrong = Vec::new();
     let exit = output.status.code().unwrap_or(-1);
