@@ -1,5 +1,6 @@
 //! What `kyverno apply` prints: failures by policy and object, counts, a table.
 
+mod exceptions;
 mod report;
 
 use std::fmt::Write as _;
@@ -16,12 +17,24 @@ use crate::policy::schema::Problem;
 use crate::policy::spec::Action;
 use crate::policy::validate::{Cause, Refusal};
 use crate::request::{Operation, Request};
+use crate::test_file::{UserInfo, Values};
+
+pub use report::Dialect;
 
 /// How results are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Failures of rules that only audit are warnings.
     pub audit_warn: bool,
+}
+
+/// What stands in for the request around the objects of files.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stage {
+    /// Values of the request and of context entries.
+    pub values: Values,
+    /// Who asks; nobody in particular where none is given.
+    pub user: Option<UserInfo>,
 }
 
 /// How many results there are of each kind.
@@ -72,6 +85,8 @@ pub struct Report {
     skipped: Vec<(String, String)>,
     blocks: Vec<Block>,
     entries: Vec<report::Entry>,
+    /// The objects as the policies left them.
+    pub objects: Vec<Value>,
     /// Every result.
     pub rows: Vec<Row>,
     /// How many there are of each kind.
@@ -83,7 +98,13 @@ pub struct Report {
 }
 
 /// Applies policies to objects. Each policy sees an object as the ones before it have patched it, as in Kyverno.
-pub async fn apply(world: &World<'_>, documents: &Documents, objects: &[Value], options: Options) -> Report {
+pub async fn apply(
+    world: &World<'_>,
+    documents: &Documents,
+    objects: &[Value],
+    stage: &Stage,
+    options: Options,
+) -> Report {
     let mut report = Report {
         rules: documents.policies.iter().map(|p| p.rule_count).sum(),
         resources: objects.len(),
@@ -94,8 +115,15 @@ pub async fn apply(world: &World<'_>, documents: &Documents, objects: &[Value], 
         report.refuse(refusal);
     }
     for object in objects {
-        let request = Request::of_object(object);
-        let judgements = in_turn(world, documents, request.clone(), |_, request| request).await;
+        let plain = Request::of_object(object);
+        let request = match &stage.user {
+            Some(user) => user.asks(plain),
+            None => plain,
+        };
+        let staged = |policy: &Policy, request| stage.values.staged(policy, None, request);
+        let judgements = in_turn(world, documents, request.clone(), staged).await;
+        let left = judgements.last().map(|judged| judged.object.clone()).filter(|left| !left.is_null());
+        report.objects.push(left.unwrap_or_else(|| object.clone()));
         for (policy, judged) in documents.policies.iter().zip(judgements) {
             report.notes.extend(judged.notes);
             for outcome in &judged.policies {
@@ -143,7 +171,7 @@ impl Report {
     fn refuse(&mut self, refusal: &Refusal) {
         let silent = match &refusal.cause {
             Cause::Schema(fault) => !matches!(fault.problem, Problem::Unknown { .. }),
-            Cause::Unreadable { .. } => true,
+            Cause::Unreadable { .. } | Cause::Unserved { .. } => true,
             _ => false,
         };
         if silent {
@@ -164,6 +192,7 @@ impl Report {
         options: Options,
     ) {
         let resource = format!("{}/{}/{}", request.namespace, request.kind.kind, request.object_name());
+        let resource = message::printable(&resource);
         let mut lines = Vec::new();
         let mut audit = false;
         for outcome in outcomes {
@@ -201,8 +230,14 @@ impl Report {
     /// The results as reports: `merged` for all cluster policies, and one for each namespaced policy. `seconds` is
     /// the time since 1970.
     #[must_use]
-    pub fn reports(&self, seconds: i64) -> Vec<Value> {
-        report::reports(&self.entries, seconds)
+    pub fn reports(&self, seconds: i64, dialect: Dialect) -> Vec<Value> {
+        report::reports(&self.entries, seconds, dialect)
+    }
+
+    /// An exception for every failure of a cluster policy, which a label lets end after a time in Go's notation.
+    #[must_use]
+    pub fn exceptions(&self, ends_after: Option<&str>) -> Vec<Value> {
+        self.entries.iter().filter_map(|entry| exceptions::of(entry, ends_after)).collect()
     }
 
     /// Policies that cannot be used, where there are any.

@@ -8,7 +8,7 @@ use crate::policy::validate::NAME_LIMIT;
 use crate::select::kind_name;
 
 /// The annotation that limits or switches off the generation.
-const ANNOTATION: &str = "pod-policies.kyverno.io/autogen-controllers";
+pub(crate) const ANNOTATION: &str = "pod-policies.kyverno.io/autogen-controllers";
 /// The controllers whose Pods stand under `spec.template`.
 const CONTROLLERS: [&str; 6] =
     ["DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"];

@@ -1,12 +1,16 @@
 //! What a judgement may ask of the cluster it judges for; it talks to no cluster itself.
 
+mod call;
 mod confined;
+mod global;
+mod listing;
 mod objects;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+pub use call::{Call, Method, Target};
 pub(crate) use confined::Confined;
 pub use objects::Objects;
 
@@ -85,4 +89,20 @@ pub trait Cluster: Send + Sync {
     /// # Errors
     /// When the bindings could not be read.
     async fn roles(&self, user: &User) -> Result<Roles, ClusterError>;
+
+    /// What the API server or a service answers to a call of a policy. Without a cluster nobody answers.
+    ///
+    /// # Errors
+    /// When there is no answer of success, or it is no JSON.
+    async fn call(&self, _call: &Call) -> Result<serde_json::Value, ClusterError> {
+        Err(ClusterError::NoCluster)
+    }
+
+    /// The value of a global context entry, or of one of its projections where one is named.
+    ///
+    /// # Errors
+    /// When there is no such entry, or it has no value yet.
+    async fn global_entry(&self, _name: &str, _projection: &str) -> Result<serde_json::Value, ClusterError> {
+        Err(ClusterError::NoCluster)
+    }
 }

@@ -1,5 +1,7 @@
 //! The variables of a rule: the request, its images, and context entries, which are loaded only when named.
 
+mod source;
+
 use provost_expr::context::{Lookup, LookupError, Origin, Root, Roots};
 use provost_expr::jmespath::Expression;
 use provost_expr::variables::{self as expansion, query};
@@ -99,13 +101,10 @@ impl<'a> RuleContext<'a> {
             let part = |name: &str| map.get(name).cloned().unwrap_or_else(|| json!({}));
             return Ok((json!({"data": part("data"), "metadata": part("metadata")}), Origin::Cluster));
         }
-        let kind = match entry {
-            ContextEntry { api_call: Some(_), .. } => "apiCall",
-            ContextEntry { image_registry: Some(_), .. } => "imageRegistry",
-            ContextEntry { global_reference: Some(_), .. } => "globalReference",
-            _ => "unknown",
-        };
-        Err(Finding::Unsupported(Construct::ContextEntry(kind)))
+        match source::answer(self, scope, entry).await {
+            Some(answered) => answered.map(|value| (value, Origin::Foreign)),
+            None => Err(Finding::Unsupported(Construct::ContextEntry("unknown"))),
+        }
     }
 
     fn place(&self, place: &SecretName) -> Result<SecretName, ContextCause> {
@@ -195,6 +194,9 @@ impl<'a> RuleContext<'a> {
 fn needs(entry: &ContextEntry) -> Vec<String> {
     let variable = entry.variable.clone().map(Value::Object).unwrap_or_default();
     let mut found = expressions(&variable);
+    for asked in [&entry.api_call, &entry.image_registry, &entry.global_reference].into_iter().flatten() {
+        found.extend(expressions(asked));
+    }
     found.extend(variable.get("jmesPath").and_then(Value::as_str).map(str::to_owned));
     if let Some(place) = &entry.config_map {
         found.extend(expressions(&json!([place.name, place.namespace])));

@@ -5,10 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::cluster::ClusterError;
-use crate::policy::load::part;
+use crate::policy::load::{self, part};
 use crate::policy::spec::MatchBlock;
-use crate::policy::validate::{Cause, Refusal};
-use crate::policy::{Policy, PolicyKind};
+use crate::policy::validate::{self, Cause, Refusal};
+use crate::policy::{Policy, PolicyKind, schema};
 use crate::request::Request;
 use crate::select::{self, Facts};
 
@@ -34,6 +34,9 @@ pub struct ExceptionSpec {
     /// What must hold besides.
     #[serde(default)]
     pub conditions: Option<Value>,
+    /// Whether it counts in background scans too.
+    #[serde(default)]
+    pub background: Option<bool>,
 }
 
 /// The rules of one policy.
@@ -47,23 +50,34 @@ pub struct Rules {
 }
 
 impl Exception {
-    /// Reads an exception.
+    /// Reads an exception; `served` says whether its version exists.
     ///
     /// # Errors
-    /// When it has another form; an exception that cannot be read excepts nothing.
-    pub fn read(file: &str, document: &Value) -> Result<Self, Box<Refusal>> {
+    /// When it has another form, or Kyverno would not store it; an exception that cannot be read excepts nothing.
+    pub fn read(file: &str, document: &Value, served: bool) -> Result<Self, Box<Refusal>> {
         let text = |path: &str| document.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let name = text("/metadata/name");
         let refusal = |cause: Cause| {
             Box::new(Refusal {
                 file: file.to_owned(),
-                kind: PolicyKind::Namespaced,
+                kind: "PolicyException",
                 name: name.clone(),
                 rule_count: 0,
                 cause,
             })
         };
-        let spec = part(document.get("spec").unwrap_or(&Value::Null), "spec").map_err(refusal)?;
+        if !served {
+            return Err(refusal(load::unserved(document)));
+        }
+        let raw = document.get("spec").unwrap_or(&Value::Null);
+        if let Some(fault) = schema::fault_of_exception(raw) {
+            return Err(refusal(Cause::Schema(fault)));
+        }
+        let spec: ExceptionSpec = part(raw, "spec").map_err(refusal)?;
+        let matching = raw.get("match").unwrap_or(&Value::Null);
+        validate::selection::of_exception(&spec.matching, spec.background.unwrap_or(true), matching)
+            .and_then(|()| validate::exception_names(&spec.exceptions))
+            .map_err(refusal)?;
         Ok(Self { spec, namespace: text("/metadata/namespace"), name })
     }
 

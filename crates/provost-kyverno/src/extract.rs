@@ -1,15 +1,17 @@
 //! The images of an object, and the patterns they match.
 
+mod spelling;
+
 use std::collections::BTreeMap;
 
 use provost_expr::environment::Environment;
 use provost_expr::image::{ImageDefaults, ImageInfo};
 use provost_expr::jmespath::Expression;
-use provost_expr::wildcard;
 use serde_json::{Map, Value};
 
-use crate::policy::entry::Entry;
 use crate::policy::spec::Extractor;
+
+pub use spelling::{Spellings, is_about, is_skipped, missed_for_its_digest};
 
 /// The lists of containers in a Pod's spec, in Kyverno's order.
 const LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
@@ -230,103 +232,6 @@ pub fn info_view(image: &Image) -> Value {
         fields.insert("jsonPointer".to_owned(), Value::String(image.pointer.clone()));
     }
     value
-}
-
-/// Whether an entry is about an image, under any spelling of it (security.md 8).
-#[must_use]
-pub fn is_about(entry: &Entry, image: &ImageInfo) -> bool {
-    let spellings = all_spellings(image);
-    entry.image_references.iter().any(|pattern| spellings.iter().any(|s| pattern_matches(pattern, s)))
-}
-
-/// Whether an entry lets an image pass: under the spelling Kyverno sees, and under the canonical one too.
-#[must_use]
-pub fn is_skipped(entry: &Entry, image: &ImageInfo) -> bool {
-    let canonical = canonical_spellings(image);
-    entry.skip_image_references.iter().any(|pattern| wildcard::matches(pattern, &image.to_string()))
-        && canonical.iter().any(|spelling| {
-            entry.skip_image_references.iter().any(|pattern| wildcard::matches(pattern, spelling))
-        })
-}
-
-/// The first pattern that misses an image only because it carries a digest: `repo:*` does not match `repo@sha256:…`.
-#[must_use]
-pub fn missed_for_its_digest<'a>(entry: &'a Entry, image: &ImageInfo) -> Option<&'a str> {
-    if image.digest.is_empty() || is_about(entry, image) {
-        return None;
-    }
-    let tag = if image.tag.is_empty() { "latest" } else { &image.tag };
-    let by_tag = format!("{}:{tag}", image.repository());
-    entry.image_references.iter().map(String::as_str).find(|pattern| wildcard::matches(pattern, &by_tag))
-}
-
-fn pattern_matches(pattern: &str, spelling: &str) -> bool {
-    if wildcard::matches(pattern, spelling) {
-        return true;
-    }
-    // The host of a pattern may be written in capitals as well.
-    match pattern.split_once('/') {
-        Some((host, rest)) => wildcard::matches(&format!("{}/{rest}", host.to_lowercase()), spelling),
-        None => false,
-    }
-}
-
-/// Every name of Docker Hub.
-const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
-
-/// The host in lower case and without the default port of https.
-fn canonical_host(host: &str) -> String {
-    let host = host.to_lowercase();
-    let host = host.strip_suffix(":443").unwrap_or(&host);
-    if DOCKER_HUB.contains(&host) {
-        DOCKER_HUB.first().copied().unwrap_or(host).to_owned()
-    } else {
-        host.to_owned()
-    }
-}
-
-/// The paths that name one image: on Docker Hub with and without `library/`.
-fn paths(host: &str, path: &str) -> Vec<String> {
-    if !DOCKER_HUB.contains(&host) {
-        return vec![path.to_owned()];
-    }
-    match path.strip_prefix("library/") {
-        Some(bare) if !bare.contains('/') => vec![path.to_owned(), bare.to_owned()],
-        None if !path.contains('/') => vec![path.to_owned(), format!("library/{path}")],
-        _ => vec![path.to_owned()],
-    }
-}
-
-fn which(image: &ImageInfo) -> String {
-    if image.digest.is_empty() { format!(":{}", image.tag) } else { format!("@{}", image.digest) }
-}
-
-fn canonical_spellings(image: &ImageInfo) -> Vec<String> {
-    if image.registry.is_empty() {
-        return vec![image.to_string()];
-    }
-    let host = canonical_host(&image.registry);
-    paths(&host, &image.path).into_iter().map(|path| format!("{host}/{path}{}", which(image))).collect()
-}
-
-fn all_spellings(image: &ImageInfo) -> Vec<String> {
-    let mut spellings = vec![image.to_string()];
-    if image.registry.is_empty() {
-        return spellings;
-    }
-    let host = canonical_host(&image.registry);
-    let mut hosts = if DOCKER_HUB.contains(&host.as_str()) {
-        DOCKER_HUB.iter().map(|h| (*h).to_owned()).collect()
-    } else {
-        vec![host.clone()]
-    };
-    let with_port: Vec<String> =
-        hosts.iter().filter(|h| !h.contains(':')).map(|h| format!("{h}:443")).collect();
-    hosts.extend(with_port);
-    for path in paths(&host, &image.path) {
-        spellings.extend(hosts.iter().map(|host| format!("{host}/{path}{}", which(image))));
-    }
-    spellings
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The one judging call that `apply`, `test`, `review` and the gate share.
 
+mod candidate;
 mod check;
-mod locate;
+pub(crate) mod locate;
 mod ready;
 mod verify;
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, Confined};
 use crate::exception::Exception;
-use crate::outcome::{PolicyOutcome, RuleOutcome};
+use crate::outcome::PolicyOutcome;
 use crate::patch::{self, Marks};
 use crate::policy::spec::Action;
 use crate::policy::{FailurePolicy, Policy, PolicyKind};
@@ -111,6 +112,7 @@ impl Judgement {
 }
 
 /// What judging one request has at hand.
+#[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) world: &'a World<'a>,
     pub(crate) request: &'a Request,
@@ -118,6 +120,20 @@ pub(crate) struct Scope<'a> {
     pub(crate) exceptions: &'a [Exception],
     pub(crate) shelf: &'a Shelf<'a>,
     pub(crate) cluster: &'a dyn Cluster,
+}
+
+impl<'a> Scope<'a> {
+    /// The same for one policy: a namespaced one reaches only its own namespace.
+    fn of<'b>(&self, policy: &Policy, confined: &'b Confined<'a>) -> Scope<'b>
+    where
+        'a: 'b,
+    {
+        let cluster: &'b dyn Cluster = match policy.kind {
+            PolicyKind::Cluster => self.cluster,
+            PolicyKind::Namespaced => confined,
+        };
+        Scope { cluster, ..*self }
+    }
 }
 
 /// Judges an object by policies: verifies its images, then checks the object as it would be admitted.
@@ -136,25 +152,35 @@ pub async fn judge(
         return Judgement { policies: Vec::new(), operations: Vec::new(), object, notes: Vec::new() };
     }
     let facts = Facts::gather(world.cluster, policies, exceptions, request).await;
-    let verified = join_all(policies.iter().map(|policy| async {
-        let confined = Confined { cluster: world.cluster, namespace: &policy.namespace };
-        let cluster: &dyn Cluster = match policy.kind {
-            PolicyKind::Cluster => world.cluster,
-            PolicyKind::Namespaced => &confined,
-        };
-        let scope = Scope { world, request, facts: &facts, exceptions, shelf: &shelf, cluster };
-        verify::policy(&scope, policy).await
+    let whole = Scope { world, request, facts: &facts, exceptions, shelf: &shelf, cluster: world.cluster };
+    let known = candidate::known(&whole);
+    let mut notes = Vec::new();
+    let mut work = Vec::new();
+    for (at, policy) in policies.iter().enumerate() {
+        let (candidates, missed) = candidate::candidates(&whole, policy, &known);
+        notes.extend(missed);
+        if !candidates.is_empty() {
+            work.push((at, policy, candidates));
+        }
+    }
+    let verified = join_all(work.iter().map(|(at, policy, candidates)| {
+        let whole = &whole;
+        async move {
+            let confined = Confined { cluster: world.cluster, namespace: &policy.namespace };
+            (*at, verify::policy(&whole.of(policy, &confined), policy, candidates).await)
+        }
     }))
     .await;
     let mut marks = Marks::default();
     let mut pins = Vec::new();
-    let mut notes = Vec::new();
-    let mut outcomes = Vec::with_capacity(policies.len());
-    for (policy, found) in policies.iter().zip(verified) {
+    let mut outcomes: Vec<PolicyOutcome> = policies.iter().map(outcome_of).collect();
+    for (at, found) in verified {
         marks.merge(found.marks);
         pins.extend(found.pins);
         notes.extend(found.notes);
-        outcomes.push(outcome_of(policy, found.outcomes));
+        if let Some(outcome) = outcomes.get_mut(at) {
+            outcome.verified = found.outcomes;
+        }
     }
     pins.sort();
     pins.dedup();
@@ -165,37 +191,39 @@ pub async fn judge(
     let operations = patch::operations(&request.object, &marks, &replacements);
     let object = patch::applied(&request.object, &operations);
     let admitted = request.with_object(object.clone());
-    let checks = policies.iter().map(|policy| {
-        let (admitted, facts, shelf, marks) = (&admitted, &facts, &shelf, &marks);
+    let whole = Scope { request: &admitted, ..whole };
+    // What the patch changed may bring other rules in, and other images.
+    let known = candidate::known(&whole);
+    let checking = policies.iter().enumerate().filter(|(_, policy)| policy.checks());
+    let checking = checking.map(|(at, policy)| (at, policy, candidate::candidates(&whole, policy, &known).0));
+    let work: Vec<_> = checking.filter(|(_, _, candidates)| !candidates.is_empty()).collect();
+    let checked = join_all(work.iter().map(|(at, policy, candidates)| {
+        let (whole, marks) = (&whole, &marks);
         async move {
-            if !policy.checks() {
-                return Vec::new();
-            }
             let confined = Confined { cluster: world.cluster, namespace: &policy.namespace };
-            let cluster: &dyn Cluster = match policy.kind {
-                PolicyKind::Cluster => world.cluster,
-                PolicyKind::Namespaced => &confined,
-            };
-            let scope = Scope { world, request: admitted, facts, exceptions, shelf, cluster };
-            check::policy(&scope, policy, marks).await
+            (*at, check::policy(&whole.of(policy, &confined), policy, candidates, marks).await)
         }
-    });
-    for (outcome, checked) in outcomes.iter_mut().zip(join_all(checks).await) {
-        outcome.checked = checked;
+    }))
+    .await;
+    for (at, found) in checked {
+        if let Some(outcome) = outcomes.get_mut(at) {
+            outcome.checked = found;
+        }
     }
     notes.sort();
     notes.dedup();
     Judgement { policies: outcomes, operations, object, notes }
 }
 
-fn outcome_of(policy: &Policy, verified: Vec<RuleOutcome>) -> PolicyOutcome {
+/// A policy that found nothing yet.
+fn outcome_of(policy: &Policy) -> PolicyOutcome {
     const SCORED: &str = "policies.kyverno.io/scored";
     PolicyOutcome {
         name: policy.name.clone(),
         namespace: policy.namespace.clone(),
         failure_policy: policy.spec.failure_policy(),
         scored: policy.annotations.get(SCORED).is_none_or(|value| value != "false"),
-        verified,
+        verified: Vec::new(),
         checked: Vec::new(),
     }
 }

@@ -12,9 +12,21 @@ use crate::outcome::{
     AttestationCause, AttestationFailure, AttestorCause, ContextCause, Finding, KeyFault, RuleOutcome,
 };
 
-/// The message of a result.
+/// The message of a result, without control characters: parts of it come out of objects and predicates and end up on
+/// terminals.
 #[must_use]
 pub fn of(outcome: &RuleOutcome) -> String {
+    printable(&words(outcome))
+}
+
+/// A text in which control characters other than line ends and tabs are replaced.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(odd) { text.replace(odd, "\u{fffd}") } else { text.to_owned() }
+}
+
+fn words(outcome: &RuleOutcome) -> String {
     let image = outcome.image.as_deref().unwrap_or_default();
     let rule = &outcome.rule;
     match &outcome.finding {
@@ -92,6 +104,25 @@ fn context(name: &str, cause: &ContextCause) -> String {
             "failed to load context: failed to retrieve config map for context entry {name}: failed to get configmap {namespace}/{map} : {cause}"
         ),
         ContextCause::Expression(error) => format!("failed to load context: {error}"),
+        ContextCause::Call { what, cause } => {
+            format!("failed to load context: failed to fetch data for APICall: failed to {what}: {cause}")
+        }
+        ContextCause::Global { key, cause: ClusterError::NotFound { .. } } => format!(
+            "failed to load context: failed to marshal APICall data for context entry {name}: failed to fetch entry key={key}"
+        ),
+        ContextCause::Global { key, cause } => format!(
+            "failed to load context: failed to marshal APICall data for context entry {name}: failed to fetch entry key={key}: {cause}"
+        ),
+        ContextCause::Projection { expression, error } => format!(
+            "failed to load context: failed to apply JMESPath {expression} for context entry {name}: {error}"
+        ),
+        ContextCause::BadImage { image, reason } => {
+            format!("failed to load context: failed to fetch image descriptor: {image}, error: {reason}")
+        }
+        ContextCause::Registry { image, cause } => {
+            let cause = store(cause);
+            format!("failed to load context: failed to fetch image descriptor: {image}, error: {cause}")
+        }
         ContextCause::TooLarge { found, limit } => format!(
             "failed to load context: context size limit exceeded: {found} bytes exceeds limit of {limit} bytes"
         ),

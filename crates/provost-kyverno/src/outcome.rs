@@ -62,7 +62,7 @@ pub struct PolicyOutcome {
     pub namespace: String,
     /// What a failure of our own side means.
     pub failure_policy: FailurePolicy,
-    /// Whether a failure of this policy is only a warning in reports.
+    /// Whether a failure of this policy is a failure in reports, and no mere warning.
     pub scored: bool,
     /// What verifying the images found.
     pub verified: Vec<RuleOutcome>,
@@ -207,6 +207,41 @@ pub enum ContextCause {
     },
     /// An expression or substitution failed.
     Expression(String),
+    /// The API server or a service did not answer.
+    Call {
+        /// What was asked: `GET /api/v1/namespaces`.
+        what: String,
+        /// Why there is no answer.
+        cause: ClusterError,
+    },
+    /// A global context entry could not be read.
+    Global {
+        /// Its name.
+        key: String,
+        /// Why not.
+        cause: ClusterError,
+    },
+    /// The expression over an answer failed.
+    Projection {
+        /// The expression.
+        expression: String,
+        /// Why.
+        error: String,
+    },
+    /// The name of an image cannot be read.
+    BadImage {
+        /// The name.
+        image: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A registry did not say what was asked about an image.
+    Registry {
+        /// The image.
+        image: String,
+        /// Why not.
+        cause: StoreError,
+    },
     /// The entry holds more than all of them may.
     TooLarge {
         /// The bytes there are.
@@ -338,6 +373,15 @@ pub enum KeyFault {
 }
 
 impl Finding {
+    /// Whether an image or its registry is why there is no result.
+    fn is_of_a_registry(&self) -> bool {
+        matches!(
+            self,
+            Self::DigestUnresolved(_)
+                | Self::Context { cause: ContextCause::Registry { .. } | ContextCause::BadImage { .. }, .. }
+        )
+    }
+
     /// Whether this is a construct that is not supported: it denies where the action is Enforce and only there
     /// (security.md 10).
     #[must_use]
@@ -366,7 +410,7 @@ impl PolicyOutcome {
             (Status::Fail, _) => outcome.action == Action::Enforce,
             (Status::Error, Some(_)) => outcome.action == Action::Enforce,
             // What a registry did is never forgiven by failurePolicy: Ignore (security.md 9).
-            (Status::Error, None) if matches!(outcome.finding, Finding::DigestUnresolved(_)) => {
+            (Status::Error, None) if outcome.finding.is_of_a_registry() => {
                 errors_deny || outcome.action == Action::Enforce
             }
             (Status::Error, None) => errors_deny,

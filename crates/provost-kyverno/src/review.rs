@@ -66,8 +66,18 @@ pub fn answers(request: &Request, judgement: &Judgement) -> Answers {
     Answers { mutate: Value::Object(mutate), validate: Some(validate) }
 }
 
+/// The denial of what could not be read.
+#[must_use]
+pub fn unanswered(uid: &str, why: String) -> Answers {
+    Answers { mutate: refused(uid, why), validate: None }
+}
+
 fn denied(request: &Request, text: String) -> Value {
-    json!({"uid": request.uid, "allowed": false, "status": {"status": "Failure", "message": text}})
+    refused(&request.uid, text)
+}
+
+fn refused(uid: &str, text: String) -> Value {
+    json!({"uid": uid, "allowed": false, "status": {"status": "Failure", "message": text}})
 }
 
 fn allowed(request: &Request, warnings: &[String]) -> Map<String, Value> {

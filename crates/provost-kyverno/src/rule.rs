@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use provost_expr::wildcard;
 use serde_json::Value;
 
 use crate::policy::entry::Entry;
 use crate::policy::load::part;
-use crate::policy::spec::{Action, ContextEntry, Extractor, MatchBlock};
+use crate::policy::spec::{Action, ContextEntry, Extractor, Filter, MatchBlock};
 use crate::policy::validate::{Cause, strip_conditions};
 use crate::policy::{Policy, variables};
+use crate::select::kind_name;
 
 /// A rule, read.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,10 +31,51 @@ pub struct Rule {
     pub entries: Vec<Entry>,
     /// The entries as they were written, conditions taken out, where they hold variables.
     pub template: Option<Value>,
-    /// Whether any of its variables may be about the user's roles, which must then be asked for.
-    pub names_roles: bool,
+    /// The kinds it may be about, to pass over the others quickly.
+    pub kinds: Kinds,
+    /// Whether it hangs on the labels of the object's namespace, which must then be asked for.
+    pub by_labels: bool,
+    /// Whether it hangs on the user's roles, or any of its variables may be about them; they must then be asked for.
+    pub by_roles: bool,
     /// What its results carry in reports; some names there stand for other messages.
     pub report_properties: BTreeMap<String, String>,
+}
+
+/// The names of the kinds a rule may be about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    /// The names, or `None` where a pattern or its absence leaves more than names can say.
+    names: Option<Vec<String>>,
+}
+
+impl Kinds {
+    /// The kinds that a `match` names.
+    fn of(block: &MatchBlock) -> Self {
+        let filters = if block.any.is_empty() && block.all.is_empty() {
+            std::slice::from_ref(&block.flat)
+        } else if block.any.is_empty() {
+            &block.all
+        } else {
+            &block.any
+        };
+        let mut names = Vec::new();
+        for filter in filters {
+            let named = filter.resources.kinds.iter().map(|kind| kind_name(kind));
+            if filter.resources.kinds.is_empty() || named.clone().any(wildcard::has_wildcard) {
+                return Self { names: None };
+            }
+            names.extend(named.map(str::to_owned));
+        }
+        names.sort();
+        names.dedup();
+        Self { names: Some(names) }
+    }
+
+    /// Whether the rule may be about objects of this kind.
+    #[must_use]
+    pub fn may_be(&self, kind: &str) -> bool {
+        self.names.as_ref().is_none_or(|names| names.iter().any(|name| name == kind))
+    }
 }
 
 impl Rule {
@@ -57,14 +100,24 @@ impl Rule {
                 .unwrap_or_default(),
             entries: modern(part(&entries, "verifyImages")?),
             template: variables::has_any(&bare).then_some(bare),
-            names_roles: false,
+            kinds: Kinds::default(),
+            by_labels: false,
+            by_roles: false,
             report_properties: optional("reportProperties")
                 .map(|v| part(v, "reportProperties"))
                 .transpose()?
                 .unwrap_or_default(),
             name,
         };
-        Ok(Self { names_roles: read.may_name_roles(), ..read })
+        let by_roles = read.may_name_roles()
+            || read.filters().any(|f| !f.roles.is_empty() || !f.cluster_roles.is_empty());
+        let by_labels = read.filters().any(|f| f.resources.namespace_selector.is_some());
+        Ok(Self { kinds: Kinds::of(&read.matching), by_labels, by_roles, ..read })
+    }
+
+    /// All filters of `match` and `exclude`.
+    fn filters(&self) -> impl Iterator<Item = &Filter> {
+        std::iter::once(&self.matching).chain(self.exclude.as_ref()).flat_map(MatchBlock::filters)
     }
 
     fn may_name_roles(&self) -> bool {
@@ -77,7 +130,8 @@ impl Rule {
         let in_context = self.context.iter().any(|entry| {
             let variable = entry.variable.clone().map(Value::Object).unwrap_or_default();
             let path = variable.get("jmesPath").and_then(Value::as_str);
-            in_value(&variable) || path.is_some_and(in_text)
+            let asked = [&entry.api_call, &entry.image_registry, &entry.global_reference];
+            in_value(&variable) || path.is_some_and(in_text) || asked.into_iter().flatten().any(in_value)
         });
         let conditions = self.later_conditions();
         in_context || self.preconditions.iter().chain(self.template.iter()).chain(conditions).any(in_value)

@@ -47,15 +47,15 @@ impl Facts {
         exceptions: &[Exception],
         request: &Request,
     ) -> Self {
-        let of_rules = || policies.iter().flat_map(|p| &p.rules).flat_map(blocks_of);
-        let blocks = || of_rules().chain(exceptions.iter().map(|e| &e.spec.matching));
-        let filters = || blocks().flat_map(filters_of);
-        let by_labels = filters().any(|f| f.resources.namespace_selector.is_some())
+        let rules = || policies.iter().flat_map(|policy| &policy.rules);
+        let filters = || exceptions.iter().flat_map(|e| e.spec.matching.filters());
+        let by_labels = rules().any(|rule| rule.by_labels)
+            || filters().any(|f| f.resources.namespace_selector.is_some())
             || policies.iter().any(|p| {
                 p.spec.validation_failure_action_overrides.iter().any(|o| o.namespace_selector.is_some())
             });
-        let by_roles = filters().any(|f| !f.roles.is_empty() || !f.cluster_roles.is_empty())
-            || policies.iter().flat_map(|p| &p.rules).any(|rule| rule.names_roles);
+        let by_roles = rules().any(|rule| rule.by_roles)
+            || filters().any(|f| !f.roles.is_empty() || !f.cluster_roles.is_empty());
         let mut facts = Self::default();
         if by_labels && !request.namespace.is_empty() {
             facts.namespace_labels = Some(cluster.namespace_labels(&request.namespace).await);
@@ -81,14 +81,6 @@ impl Facts {
     pub fn roles(&self) -> Result<Roles, ClusterError> {
         self.roles.clone().unwrap_or_else(|| Ok(Roles::default()))
     }
-}
-
-fn blocks_of(rule: &Rule) -> impl Iterator<Item = &MatchBlock> {
-    std::iter::once(&rule.matching).chain(rule.exclude.as_ref())
-}
-
-fn filters_of(block: &MatchBlock) -> impl Iterator<Item = &Filter> {
-    block.any.iter().chain(&block.all).chain(std::iter::once(&block.flat))
 }
 
 /// Whether a rule of a policy is about the object of a request.
@@ -208,9 +200,11 @@ fn resources_hold(resources: &Resources, request: &Request, facts: &Facts) -> Re
     {
         return Ok(false);
     }
-    let annotations = strings(object.pointer("/metadata/annotations"));
+    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
     let has = |(key, value): (&String, &String)| {
-        annotations.iter().any(|(k, v)| wildcard::matches(key, k) && wildcard::matches(value, v))
+        annotations.into_iter().flatten().any(|(k, v)| {
+            wildcard::matches(key, k) && v.as_str().is_some_and(|v| wildcard::matches(value, v))
+        })
     };
     if !resources.annotations.iter().all(has) {
         return Ok(false);

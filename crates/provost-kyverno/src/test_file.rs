@@ -2,6 +2,7 @@
 
 pub mod case;
 mod difference;
+pub mod mocks;
 pub mod print;
 pub mod selector;
 pub mod values;
@@ -13,15 +14,14 @@ use crate::outcome::Status;
 use crate::request::Operation;
 
 pub use case::{Case, Report, Row};
+pub use mocks::{ApiResponse, GlobalValue, Mocks};
 pub use selector::Selector;
 pub use values::{UserInfo, Values};
 
 /// Fields of a test that are about other kinds of policies, or stand in for what is not supported.
-const UNSUPPORTED: [&str; 9] = [
-    "apiCallResponses",
+const UNSUPPORTED: [&str; 7] = [
     "context",
     "envoyPayloads",
-    "globalContextEntries",
     "httpPayloads",
     "jsonPayload",
     "jsonPayloads",
@@ -68,6 +68,10 @@ pub struct TestFile {
     pub exceptions: Vec<String>,
     /// Files with the objects of the cluster.
     pub cluster_resources: Vec<String>,
+    /// Answers in place of those of an API server and of services.
+    pub api_call_responses: Vec<ApiResponse>,
+    /// Values of global context entries.
+    pub global_context_entries: Vec<GlobalValue>,
     /// What is expected.
     pub results: Vec<Expected>,
 }
@@ -193,6 +197,7 @@ impl TestFile {
         if let Some(values) = &test.values {
             values.check(path)?;
         }
+        mocks::check(path, &test.api_call_responses, &test.global_context_entries)?;
         Ok(test)
     }
 

@@ -10,14 +10,38 @@ use crate::request::Request;
 
 use super::Options;
 
-const API_VERSION: &str = "openreports.io/v1alpha1";
+/// Which of the two groups of reports is written; their fields are the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// openreports.io/v1alpha1, as `kyverno apply` prints it.
+    #[default]
+    OpenReports,
+    /// wgpolicyk8s.io/v1alpha2, as clusters mostly have it.
+    PolicyReports,
+}
+
+impl Dialect {
+    fn version(self) -> &'static str {
+        match self {
+            Self::OpenReports => "openreports.io/v1alpha1",
+            Self::PolicyReports => "wgpolicyk8s.io/v1alpha2",
+        }
+    }
+
+    fn of_cluster(self) -> &'static str {
+        match self {
+            Self::OpenReports => "ClusterReport",
+            Self::PolicyReports => "ClusterPolicyReport",
+        }
+    }
+}
 
 /// A result in a report's form, and the policy's namespace and name.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
-    namespace: String,
+    pub(super) namespace: String,
     policy: String,
-    result: Map<String, Value>,
+    pub(super) result: Map<String, Value>,
 }
 
 impl Entry {
@@ -60,7 +84,7 @@ impl Entry {
         let resource = filled([
             ("apiVersion", json!(version)),
             ("kind", json!(request.kind.kind)),
-            ("name", json!(request.object_name())),
+            ("name", json!(message::printable(request.object_name()))),
             ("namespace", json!(request.namespace)),
         ]);
         let result = filled([
@@ -91,7 +115,7 @@ fn filled<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
 
 /// One report named `merged` for all cluster policies, and one for each namespaced policy. `seconds` is the time, since
 /// 1970.
-pub(super) fn reports(entries: &[Entry], seconds: i64) -> Vec<Value> {
+pub(super) fn reports(entries: &[Entry], seconds: i64, dialect: Dialect) -> Vec<Value> {
     let mut owners: Vec<(&str, &str)> = Vec::new();
     for entry in entries.iter().filter(|entry| !entry.namespace.is_empty()) {
         let owner = (entry.namespace.as_str(), entry.policy.as_str());
@@ -102,19 +126,20 @@ pub(super) fn reports(entries: &[Entry], seconds: i64) -> Vec<Value> {
     let clustered: Vec<&Entry> = entries.iter().filter(|entry| entry.namespace.is_empty()).collect();
     let mut reports = Vec::new();
     if !clustered.is_empty() {
-        reports.push(report("ClusterReport", &json!({"name": "merged"}), &clustered, seconds));
+        let of_all = json!({"name": "merged"});
+        reports.push(report(dialect, dialect.of_cluster(), &of_all, &clustered, seconds));
     }
     for (namespace, policy) in owners {
         let own: Vec<&Entry> =
             entries.iter().filter(|e| e.namespace == namespace && e.policy == policy).collect();
-        // Kyverno states this kind here, though the group calls it Report.
+        // Kyverno states this kind in both groups, though openreports.io calls it Report.
         let metadata = json!({"name": policy, "namespace": namespace});
-        reports.push(report("PolicyReport", &metadata, &own, seconds));
+        reports.push(report(dialect, "PolicyReport", &metadata, &own, seconds));
     }
     reports
 }
 
-fn report(kind: &str, metadata: &Value, entries: &[&Entry], seconds: i64) -> Value {
+fn report(dialect: Dialect, kind: &str, metadata: &Value, entries: &[&Entry], seconds: i64) -> Value {
     let results: Vec<Value> = entries
         .iter()
         .map(|entry| {
@@ -128,14 +153,15 @@ fn report(kind: &str, metadata: &Value, entries: &[&Entry], seconds: i64) -> Val
         .into_iter()
         .map(|status| (status.to_owned(), json!(count(status))))
         .collect();
-    json!({"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "results": results, "summary": summary})
+    let version = dialect.version();
+    json!({"apiVersion": version, "kind": kind, "metadata": metadata, "results": results, "summary": summary})
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::Entry;
+    use super::{Dialect, Entry};
     use crate::apply::Options;
     use crate::outcome::{Finding, PolicyOutcome, RuleOutcome, Status};
     use crate::policy::FailurePolicy;
@@ -190,7 +216,11 @@ mod tests {
             entry("n", &json!({}), Status::Skip),
             entry("", &unscored, Status::Fail),
         ];
-        let reports = super::reports(&entries, 7);
+        let of_groups = super::reports(&entries, 7, Dialect::PolicyReports);
+        let kinds: Vec<_> = of_groups.iter().map(|r| (&r["apiVersion"], &r["kind"])).collect();
+        let version = json!("wgpolicyk8s.io/v1alpha2");
+        assert_eq!(kinds, [(&version, &json!("ClusterPolicyReport")), (&version, &json!("PolicyReport"))]);
+        let reports = super::reports(&entries, 7, Dialect::OpenReports);
         let (clustered, own) = (&reports[0], &reports[1]);
         assert_eq!(reports.len(), 2);
         assert_eq!(clustered["metadata"], json!({"name": "merged"}));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::{Cluster, ClusterError, Roles, User};
+use super::{Call, Cluster, ClusterError, Roles, Target, User};
 
 /// A cluster of which only one namespace can be read.
 pub(crate) struct Confined<'a> {
@@ -45,5 +45,26 @@ impl Cluster for Confined<'_> {
 
     async fn roles(&self, user: &User) -> Result<Roles, ClusterError> {
         self.cluster.roles(user).await
+    }
+
+    async fn call(&self, call: &Call) -> Result<Value, ClusterError> {
+        match (&call.target, call.namespace()) {
+            (Target::Path(_), Some(namespace)) => self.permit(namespace)?,
+            (Target::Path(path), None) => {
+                return Err(ClusterError::Unreachable(format!(
+                    "path {path} does not contain a namespace segment, which is required for namespaced policies"
+                )));
+            }
+            (Target::Service { .. }, _) => {
+                return Err(ClusterError::Unreachable(
+                    "a namespaced policy makes no service calls".to_owned(),
+                ));
+            }
+        }
+        self.cluster.call(call).await
+    }
+
+    async fn global_entry(&self, name: &str, projection: &str) -> Result<Value, ClusterError> {
+        self.cluster.global_entry(name, projection).await
     }
 }

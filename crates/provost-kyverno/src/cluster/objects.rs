@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::{Cluster, ClusterError, Roles, User};
+use super::global;
+use super::listing::Asked;
+use super::{Call, Cluster, ClusterError, Method, Roles, Target, User};
 
 /// The objects that exist; anything else does not.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -108,6 +110,35 @@ impl Cluster for Objects {
             list.dedup();
         }
         Ok(roles)
+    }
+
+    /// What an API server with these objects would answer to a GET for one of them, or for all of a resource. Where
+    /// there is no cluster, that an object is not among them says nothing.
+    async fn call(&self, call: &Call) -> Result<Value, ClusterError> {
+        let (Method::Get, Target::Path(path)) = (call.method, &call.target) else {
+            return Err(ClusterError::NoCluster);
+        };
+        let asked = Asked::read(path).ok_or(ClusterError::NoCluster)?;
+        let found: Vec<&Value> = self.objects.iter().filter(|object| asked.is_about(object)).collect();
+        match (asked.name, found.as_slice()) {
+            (Some(_), [one, ..]) => Ok((*one).clone()),
+            (Some(name), []) if !self.absent => {
+                Err(ClusterError::NotFound { resource: "objects", name: name.to_owned() })
+            }
+            (None, all) if !self.absent => Ok(asked.list(all)),
+            _ => Err(ClusterError::NoCluster),
+        }
+    }
+
+    async fn global_entry(&self, name: &str, projection: &str) -> Result<Value, ClusterError> {
+        let entry = self.find("GlobalContextEntry", "globalcontextentries", None, name)?;
+        let (call, listed) = global::source(entry)?;
+        let answer = self.call(&call).await?;
+        let value = match listed {
+            true => answer.get("items").cloned().unwrap_or_default(),
+            false => answer,
+        };
+        global::projected(entry, projection, value)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::candidate::Candidate;
 use super::ready::{Ready, Start, ready};
 use super::{Scope, overridden};
 use crate::extract;
@@ -13,12 +14,21 @@ use crate::rule::Rule;
 
 /// Checks an object by one policy. What images were found to be is taken from this judgement's own marks; the
 /// annotations of the object are not read (design.md).
-pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy, marks: &Marks) -> Vec<RuleOutcome> {
+pub(crate) async fn policy(
+    scope: &Scope<'_>,
+    policy: &Policy,
+    candidates: &[Candidate<'_>],
+    marks: &Marks,
+) -> Vec<RuleOutcome> {
     let action = overridden(policy, scope);
     let mut outcomes = Vec::new();
-    for rule in &policy.rules {
+    for candidate in candidates {
+        let rule = candidate.rule;
         let action = rule.action(policy, action);
-        let Some(outcome) = one_rule(scope, policy, rule, action, marks).await else { continue };
+        let outcome = match ready(scope, policy, candidate, action).await {
+            Start::Work(ready) => judged(&ready, policy, rule, action, marks),
+            Start::Done(outcome) => outcome,
+        };
         let decided = matches!(outcome.status, Status::Pass | Status::Fail);
         outcomes.push(outcome);
         if decided && policy.spec.apply_rules == ApplyRules::One {
@@ -26,20 +36,6 @@ pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy, marks: &Marks) ->
         }
     }
     outcomes
-}
-
-async fn one_rule(
-    scope: &Scope<'_>,
-    policy: &Policy,
-    rule: &Rule,
-    action: Action,
-    marks: &Marks,
-) -> Option<RuleOutcome> {
-    match ready(scope, policy, rule, action).await {
-        Start::Work(ready) => Some(judged(&ready, policy, rule, action, marks)),
-        Start::Nothing(_) => None,
-        Start::Done(outcome) => Some(outcome),
-    }
 }
 
 fn judged(ready: &Ready<'_>, policy: &Policy, rule: &Rule, action: Action, marks: &Marks) -> RuleOutcome {

@@ -1,9 +1,10 @@
-//! From a rule to work: whether it is about the object, its images, its variables, its entries.
+//! From a rule that may be about an object to work: its variables, its exceptions, its entries.
 
 use crate::conditions::{self, Judged};
 use crate::context::RuleContext;
-use crate::extract::{self, BadImage, Image};
+use crate::extract::Image;
 use crate::judge::Scope;
+use crate::judge::candidate::{Begin, Candidate};
 use crate::outcome::{Finding, RuleOutcome, Status};
 use crate::policy::Policy;
 use crate::policy::entry::Entry;
@@ -24,43 +25,38 @@ pub(crate) struct Ready<'a> {
 pub(crate) enum Start<'a> {
     /// It has work to do.
     Work(Box<Ready<'a>>),
-    /// It is not about this object; these images escape it only for their digest.
-    Nothing(Vec<String>),
     /// It has its result already.
     Done(RuleOutcome),
 }
 
-/// Gets a rule ready, in Kyverno's order: match, images, context, preconditions, exceptions, substitution.
-pub(crate) async fn ready<'a>(scope: &Scope<'a>, policy: &Policy, rule: &Rule, action: Action) -> Start<'a> {
+/// Gets a rule ready that may be about the object, in Kyverno's order: context, preconditions, exceptions,
+/// substitution.
+pub(crate) async fn ready<'a>(
+    scope: &Scope<'a>,
+    policy: &Policy,
+    candidate: &Candidate<'_>,
+    action: Action,
+) -> Start<'a> {
+    let rule = candidate.rule;
     let done = |status, finding| {
         let (rule, image) = (rule.name.clone(), None);
         Start::Done(RuleOutcome { rule, image, status, finding, action, tells: false })
     };
-    match crate::select::selects(policy, rule, scope.request, scope.facts) {
-        Ok(true) => {}
-        Ok(false) => return Start::Nothing(Vec::new()),
-        Err(error) => return done(Status::Error, Finding::Selection(error)),
-    }
-    let all = match images_of(scope, rule) {
-        Ok(all) => all,
-        Err(bad) => {
+    let (all, images) = match &candidate.begin {
+        Begin::Images { all, about } => (all, about.clone()),
+        Begin::Unselected(error) => return done(Status::Error, Finding::Selection(error.clone())),
+        Begin::Bad(bad) => {
             return Start::Done(RuleOutcome {
                 rule: rule.name.clone(),
-                image: Some(bad.image),
+                image: Some(bad.image.clone()),
                 status: Status::Fail,
-                finding: Finding::BadImage { pointer: bad.pointer, reason: bad.reason },
+                finding: Finding::BadImage { pointer: bad.pointer.clone(), reason: bad.reason.clone() },
                 action,
                 tells: false,
             });
         }
     };
-    let about = |image: &&Image| rule.entries.iter().any(|entry| extract::is_about(entry, &image.info));
-    let mut images: Vec<Image> = all.iter().filter(about).cloned().collect();
-    if images.is_empty() {
-        return Start::Nothing(missed(policy, rule, &all));
-    }
-    images.sort_by(|a, b| (a.info.to_string(), &a.pointer).cmp(&(b.info.to_string(), &b.pointer)));
-    let mut context = RuleContext::new(scope, policy, rule, &all);
+    let mut context = RuleContext::new(scope, policy, rule, all);
     if let Some(preconditions) = &rule.preconditions {
         if let Err(finding) = context.load(scope, &[preconditions]).await {
             return done(Status::Error, finding);
@@ -101,12 +97,6 @@ pub(crate) async fn ready<'a>(scope: &Scope<'a>, policy: &Policy, rule: &Rule, a
     Start::Work(Box::new(Ready { context, entries, images }))
 }
 
-/// The images of the object. What expressions may ask stays in here: it may not be held while others are waited for.
-fn images_of(scope: &Scope<'_>, rule: &Rule) -> Result<Vec<Image>, BadImage> {
-    let kind = &scope.request.kind.kind;
-    extract::images(&scope.request.object, kind, &rule.extractors, &scope.world.environment())
-}
-
 /// The exceptions that take the object out of a rule.
 async fn excepted(
     scope: &Scope<'_>,
@@ -132,17 +122,4 @@ async fn excepted(
     }
     names.sort();
     Ok(names)
-}
-
-fn missed(policy: &Policy, rule: &Rule, images: &[Image]) -> Vec<String> {
-    let mut notes = Vec::new();
-    for image in images {
-        for pattern in rule.entries.iter().filter_map(|e| extract::missed_for_its_digest(e, &image.info)) {
-            notes.push(format!(
-                "policy {}.{}: the pattern {pattern} does not match {}, because the image carries a digest; it is not verified",
-                policy.name, rule.name, image.info
-            ));
-        }
-    }
-    notes
 }

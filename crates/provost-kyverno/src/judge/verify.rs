@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _};
 
+use super::candidate::Candidate;
 use super::locate::{self, Located};
 use super::ready::{Ready, Start, ready};
 use super::{Scope, overridden};
@@ -20,7 +21,6 @@ use crate::patch::{self, Marks};
 use crate::policy::Policy;
 use crate::policy::entry::Entry;
 use crate::policy::spec::{Action, ApplyRules};
-use crate::rule::Rule;
 use provost_verify::Unchecked;
 
 /// How many images of one rule are looked at side by side: a Pod has a handful, and each may fetch ten blobs at once.
@@ -44,11 +44,11 @@ pub(crate) struct Verified {
 }
 
 /// Verifies an object's images by one policy.
-pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy) -> Verified {
+pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy, candidates: &[Candidate<'_>]) -> Verified {
     let action = overridden(policy, scope);
-    let rules = join_all(policy.rules.iter().map(|rule| {
-        let action = rule.action(policy, action);
-        one_rule(scope, policy, rule, action)
+    let rules = join_all(candidates.iter().map(|candidate| {
+        let action = candidate.rule.action(policy, action);
+        one_rule(scope, policy, candidate, action)
     }))
     .await;
     let mut all = Verified::default();
@@ -65,10 +65,10 @@ pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy) -> Verified {
     all
 }
 
-async fn one_rule(scope: &Scope<'_>, policy: &Policy, rule: &Rule, action: Action) -> Verified {
-    let ready = match ready(scope, policy, rule, action).await {
+async fn one_rule(scope: &Scope<'_>, policy: &Policy, candidate: &Candidate<'_>, action: Action) -> Verified {
+    let rule = candidate.rule;
+    let ready = match ready(scope, policy, candidate, action).await {
         Start::Work(ready) => ready,
-        Start::Nothing(notes) => return Verified { notes, ..Verified::default() },
         Start::Done(outcome) => return Verified { outcomes: vec![outcome], ..Verified::default() },
     };
     // Containers often share an image: it is verified once and its result given to each.

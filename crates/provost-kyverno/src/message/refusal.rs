@@ -1,5 +1,7 @@
 //! The sentences with which policies are refused and warned about: the API server's, Kyverno's, and our own.
 
+mod rule;
+
 use serde_json::Value;
 
 use crate::policy::Warning;
@@ -12,7 +14,7 @@ const KNOWN_VARIABLES: &str = r"request|serviceAccountName|serviceAccountNamespa
 /// Why a policy is refused, as whoever tries to store it reads it.
 #[must_use]
 pub fn of(refusal: &Refusal) -> String {
-    let kind = refusal.kind.name();
+    let kind = refusal.kind;
     match &refusal.cause {
         Cause::Schema(found) if !matches!(found.problem, Problem::Unknown { .. }) => {
             format!("{kind}.kyverno.io {:?} is invalid: {}", refusal.name, fault(found))
@@ -33,6 +35,9 @@ pub fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Schema(found) => fault(found),
         Cause::Unreadable { path, reason } => format!("{path}: {reason}"),
+        Cause::Unserved { kind, version } => {
+            format!("no matches for kind {kind:?} in version {version:?}")
+        }
         Cause::Webhook(denied) => reason(denied),
         Cause::Ours { path, why } => {
             let why = match why {
@@ -41,6 +46,9 @@ pub fn cause(cause: &Cause) -> String {
                 }
                 Stricter::AttestorsTooDeep => "attestors are nested deeper than 10 levels",
                 Stricter::ServiceCall => "a namespaced policy makes no service calls",
+                Stricter::CelPreconditions => {
+                    "a verifyImages rule does not heed these; say it in preconditions"
+                }
             };
             format!("{path}: {why}")
         }
@@ -69,7 +77,8 @@ fn reason(denied: &Denied) -> String {
     let words = why(&denied.why);
     match (&denied.value, denied.path.as_str()) {
         (_, "") => words,
-        (_, path) if matches!(denied.why, Why::ResourcesEmpty) => format!("path: {path}: {words}"),
+        (_, path) if denied.is_bare() => format!("path: {path}: {words}"),
+        (_, path) if words.starts_with("Required value") => format!("{path}: {words}"),
         (Some(value), path) => format!("{path}: Invalid value: {}: {words}", json(value)),
         (None, path) => format!("{path}: Forbidden: {words}"),
     }
@@ -83,7 +92,7 @@ fn why(why: &Why) -> String {
     match why {
         Why::TimeoutOutOfRange => "the timeout value must be between 1 and 30 seconds".to_owned(),
         Why::FailurePolicyTwice => {
-            "both failurePolicy and webhookConfiguration.failurePolicy are set; the former is deprecated".to_owned()
+            "remove the deprecated field and use spec.webhookConfiguration.failurePolicy instead".to_owned()
         }
         Why::AdmissionAndBackgroundOff => {
             "disabling both admission and background processing is not allowed".to_owned()
@@ -93,7 +102,8 @@ fn why(why: &Why) -> String {
         }
         Why::NameTooLong(name) => format!("the name {name:?} has more than 63 characters"),
         Why::AutogenAll => {
-            "the annotation pod-policies.kyverno.io/autogen-controllers may not be \"all\"".to_owned()
+            "Autogen annotation does not support 'all' anymore, remove the annotation or set it to a valid value"
+                .to_owned()
         }
         Why::DuplicateRule(name) => format!("Duplicate rule name: '{name}'"),
         Why::NoOperation(name) => format!(
@@ -102,11 +112,19 @@ fn why(why: &Why) -> String {
         Why::ManyOperations(name) => format!(
             "Multiple operations defined in the rule '{name}', only one operation (mutate,validate,generate,verifyImages) is allowed per rule"
         ),
-        Why::AnyAndAll => "any and all may not stand in one match block".to_owned(),
-        Why::MatchEmpty => "match cannot be empty".to_owned(),
-        Why::ResourcesEmpty => "match resources not specified".to_owned(),
-        Why::KindsMissing => "at least one element must be specified in a kind block, the kind attribute is mandatory when working with the resources element".to_owned(),
-        Why::EmptySet => "Rule is matching an empty set".to_owned(),
+        Why::NamespaceGiven => "A clusterpolicy should not have the namespace defined".to_owned(),
+        Why::TimeoutTwice => {
+            "remove the deprecated field and use spec.webhookConfiguration.timeoutSeconds instead".to_owned()
+        }
+        Why::ExtractorsElsewhere(name) => format!(
+            "Invalid rule spec for rule '{name}', imageExtractors can only be defined for verifyImages rule"
+        ),
+        Why::Selecting(fault) => rule::selecting(fault),
+        Why::Context(fault) => rule::context(fault),
+        Why::Overrides(fault) => rule::overridden(fault),
+        Why::Condition(fault) => rule::condition(fault),
+        Why::UserInException => "Usage of user info is forbidden".to_owned(),
+        Why::PolicyNameMissing => "Required value: An exception requires a policy name".to_owned(),
         Why::ImageReferenceRequired => "An image reference is required".to_owned(),
         Why::CountTooLarge => "Count cannot exceed length of entries".to_owned(),
         Why::EntryRequired => "An entry is required".to_owned(),
@@ -151,6 +169,10 @@ pub fn warning(warning: &Warning) -> String {
             "Operator {old} has been deprecated and will be removed soon. Use these instead: [{}]",
             new.join(" ")
         ),
+        Warning::ActionDeprecated => {
+            "Validation failure actions enforce/audit are deprecated, use Enforce/Audit instead.".to_owned()
+        }
+        Warning::AutogenExcludes => "Policies that match Pods apply to all Pods including those created and managed by controllers excluded from autogen. Use preconditions to exclude the Pods managed by controllers which are excluded from autogen. Refer to https://kyverno.io/docs/policy-types/cluster-policy/autogen/ for details.".to_owned(),
         Warning::UnknownField(path) => format!("provost: unknown field {path:?}"),
         Warning::OtherRule(name) => {
             format!("provost: rule {name:?} is no verifyImages rule and is left to Kyverno")

@@ -7,11 +7,17 @@ use serde_json::{Map, Value};
 
 use super::schema::{Fault, Problem, fault_of_rule, unknown_in_spec};
 use super::spec::{Action, Spec};
+use super::validate::selection::About;
 use super::validate::{self, Cause, Refusal};
 use super::{Policy, PolicyKind, Warning, warning};
 use crate::autogen;
 use crate::exception::Exception;
 use crate::rule::Rule;
+
+/// The versions of ClusterPolicy and Policy that are served; their fields have the same names.
+const POLICY_VERSIONS: [&str; 2] = ["v1", "v2beta1"];
+/// The versions of PolicyException that are served.
+const EXCEPTION_VERSIONS: [&str; 2] = ["v2", "v2beta1"];
 
 /// What the documents of some files hold.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,12 +38,13 @@ pub fn load(file: &str, documents: &[Value]) -> Documents {
     let mut found = Documents::default();
     for document in documents {
         let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default();
-        let ours = text("apiVersion").starts_with("kyverno.io/");
+        let version = text("apiVersion").strip_prefix("kyverno.io/");
         let kind = match text("kind") {
-            "ClusterPolicy" if ours => PolicyKind::Cluster,
-            "Policy" if ours => PolicyKind::Namespaced,
-            "PolicyException" if ours => {
-                match Exception::read(file, document) {
+            "ClusterPolicy" if version.is_some() => PolicyKind::Cluster,
+            "Policy" if version.is_some() => PolicyKind::Namespaced,
+            "PolicyException" if version.is_some() => {
+                let served = version.is_some_and(|version| EXCEPTION_VERSIONS.contains(&version));
+                match Exception::read(file, document, served) {
                     Ok(exception) => found.exceptions.push(exception),
                     Err(refusal) => found.refused.push(*refusal),
                 }
@@ -48,16 +55,27 @@ pub fn load(file: &str, documents: &[Value]) -> Documents {
                 continue;
             }
         };
-        match policy(kind, document) {
+        let read = match version.is_some_and(|version| POLICY_VERSIONS.contains(&version)) {
+            true => policy(kind, document),
+            false => Err((0, unserved(document))),
+        };
+        match read {
             Ok(policy) => found.policies.push(policy),
             Err((rule_count, cause)) => {
                 let name = document.pointer("/metadata/name").and_then(Value::as_str);
                 let name = name.unwrap_or_default().to_owned();
-                found.refused.push(Refusal { file: file.to_owned(), kind, name, rule_count, cause });
+                let (file, kind) = (file.to_owned(), kind.name());
+                found.refused.push(Refusal { file, kind, name, rule_count, cause });
             }
         }
     }
     found
+}
+
+/// The refusal of a document in a version that no API server has.
+pub(crate) fn unserved(document: &Value) -> Cause {
+    let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Cause::Unserved { kind: text("kind"), version: text("apiVersion") }
 }
 
 /// A typed part of a document.
@@ -105,9 +123,10 @@ fn policy(kind: PolicyKind, document: &Value) -> Counted<Policy> {
     let rule_count = generated.len();
     let counted = |cause| (rule_count, cause);
     let name = text("name");
-    validate::spec(&name, &annotations, &spec).map_err(counted)?;
+    validate::spec(kind, &metadata, &annotations, &spec).map_err(counted)?;
     validate::names(&rules).map_err(counted)?;
     warnings.extend(unknown_in_spec(&raw).map(Warning::UnknownField));
+    warnings.extend(warning::of_spec(&raw));
     let mut audit = spec.action() == Action::Audit;
     let mut other_rules = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
@@ -120,6 +139,8 @@ fn policy(kind: PolicyKind, document: &Value) -> Counted<Policy> {
             continue;
         }
         warnings.extend(check_rule(kind, &spec, rule, &path, &mut audit).map_err(counted)?);
+        let matching = part(rule.get("match").unwrap_or(&Value::Null), "match").map_err(counted)?;
+        warnings.extend(warning::of_autogen(annotations.get(autogen::ANNOTATION), &matching));
     }
     let rules: Result<Vec<Rule>, Cause> =
         generated.iter().filter(|rule| verifies(rule)).map(Rule::read).collect();
@@ -144,14 +165,19 @@ fn check_rule(
     audit: &mut bool,
 ) -> Result<Vec<Warning>, Cause> {
     let typed = Rule::read(rule)?;
-    validate::matching(&typed.matching, typed.exclude.as_ref(), path)?;
+    let background = spec.background.unwrap_or(true);
+    validate::selection::variables(rule)?;
+    let about = About { rule, path, kind, background };
+    validate::selection::check(about, &typed.matching, typed.exclude.as_ref())?;
+    validate::conditions::check(rule, path)?;
+    validate::context::check(rule, path)?;
     let raw = rule.get("verifyImages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (index, (entry, raw)) in typed.entries.iter().zip(raw).enumerate() {
         validate::entry(entry, raw, &format!("{path}.verifyImages[{index}]"), audit)?;
     }
     validate::extractors(rule, &typed.entries)?;
-    validate::services(kind, rule, path)?;
-    validate::rule_variables(rule, spec.background.unwrap_or(true))?;
+    validate::heeded(kind, rule, path)?;
+    validate::rule_variables(rule, background)?;
     Ok(warning::of_rule(&typed.entries, rule))
 }
 

@@ -159,9 +159,44 @@ const EXTRACTORS: Shape = Map(&List(&Object(&[
     ("name", Text),
     ("jmesPath", Text),
 ])));
+const CONTEXT: Shape = List(&Object(&[
+    ("name", Text),
+    ("configMap", SECRET),
+    ("variable", Object(&[("value", Any), ("jmesPath", Text), ("default", Any)])),
+    (
+        "apiCall",
+        Object(&[
+            ("urlPath", Text),
+            ("method", Choice(&["GET", "POST"])),
+            ("data", List(&Object(&[("key", Text), ("value", Any)]))),
+            (
+                "service",
+                Object(&[
+                    ("url", Text),
+                    ("headers", List(&Object(&[("key", Text), ("value", Text)]))),
+                    ("caBundle", Text),
+                ]),
+            ),
+            ("default", Any),
+            ("jmesPath", Text),
+        ]),
+    ),
+    (
+        "imageRegistry",
+        Object(&[("reference", Text), ("jmesPath", Text), ("imageRegistryCredentials", CREDENTIALS)]),
+    ),
+    ("globalReference", Object(&[("name", Text), ("jmesPath", Text)])),
+]));
+const EXCEPTION: Shape = Object(&[
+    ("background", Truth),
+    ("match", MATCH),
+    ("conditions", Any),
+    ("exceptions", List(&Object(&[("policyName", Text), ("ruleNames", Texts)]))),
+    ("podSecurity", Any),
+]);
 const RULE: Shape = Object(&[
     ("name", Text),
-    ("context", Any),
+    ("context", CONTEXT),
     ("match", MATCH),
     ("exclude", MATCH),
     ("preconditions", Any),
@@ -219,6 +254,18 @@ pub fn fault_of_rule(rule: &Value, path: &str) -> Option<Fault> {
         }
     }
     find(rule, &RULE, path)
+}
+
+/// The first fault of an exception's `spec`; unknown fields are faults, since one that is dropped would make the
+/// exception wider than it reads.
+#[must_use]
+pub fn fault_of_exception(spec: &Value) -> Option<Fault> {
+    for name in ["exceptions", "match"] {
+        if spec.get(name).is_none() {
+            return Some(Fault { path: format!("spec.{name}"), problem: Problem::Required });
+        }
+    }
+    find(spec, &EXCEPTION, "spec")
 }
 
 /// The first field of a policy's `spec` that nobody knows.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::entry::SecretName;
+use super::entry::{Credentials, SecretName};
 
 /// What happens to an object that fails a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -55,7 +55,7 @@ pub struct Spec {
     pub validation_failure_action: Option<Action>,
     /// Other actions for some namespaces.
     pub validation_failure_action_overrides: Vec<ActionOverride>,
-    /// Whether every result becomes an admission warning.
+    /// Read for compatibility: Kyverno makes no more warnings of image results than it makes anyway.
     pub emit_warning: Option<bool>,
     /// Whether the policy takes part in admission.
     pub admission: Option<bool>,
@@ -137,6 +137,13 @@ pub struct MatchBlock {
     pub flat: Filter,
 }
 
+impl MatchBlock {
+    /// All its filters, the flat one too.
+    pub fn filters(&self) -> impl Iterator<Item = &Filter> {
+        self.any.iter().chain(&self.all).chain(std::iter::once(&self.flat))
+    }
+}
+
 /// One filter of a match block.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -211,10 +218,80 @@ pub struct ContextEntry {
     pub variable: Option<Map<String, Value>>,
     /// A ConfigMap.
     pub config_map: Option<SecretName>,
-    /// A call to the API server or a service.
+    /// A call to the API server or a service, an [`ApiCall`] once its variables are replaced.
     pub api_call: Option<Value>,
-    /// Facts about an image.
+    /// Facts about an image, an [`ImageRegistry`] once its variables are replaced.
     pub image_registry: Option<Value>,
-    /// A global context entry.
+    /// A global context entry, a [`GlobalReference`] once its variables are replaced.
     pub global_reference: Option<Value>,
+}
+
+/// `apiCall` of a context entry.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiCall {
+    /// What `kubectl get --raw` would be given.
+    pub url_path: String,
+    /// `GET`, also where it is empty, or `POST`.
+    pub method: String,
+    /// What is posted.
+    pub data: Vec<Datum>,
+    /// A service to be asked in place of the API server.
+    pub service: Option<Service>,
+    /// An expression over the answer.
+    pub jmes_path: String,
+}
+
+/// One field of what is posted.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Datum {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: Value,
+}
+
+/// `service` of an `apiCall`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Service {
+    /// Its address.
+    pub url: String,
+    /// What is sent along.
+    pub headers: Vec<Header>,
+    /// Who signed its certificate, as PEM.
+    pub ca_bundle: String,
+}
+
+/// One header of a call to a service.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Header {
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+/// `imageRegistry` of a context entry.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ImageRegistry {
+    /// The image.
+    pub reference: String,
+    /// An expression over what is known of it.
+    pub jmes_path: String,
+    /// How its registry is reached.
+    pub image_registry_credentials: Option<Credentials>,
+}
+
+/// `globalReference` of a context entry.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GlobalReference {
+    /// The entry, and behind a dot one of its projections.
+    pub name: String,
+    /// An expression over its value.
+    pub jmes_path: String,
 }

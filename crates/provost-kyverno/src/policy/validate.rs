@@ -1,11 +1,20 @@
 //! What Kyverno's webhooks refuse to store, and what we refuse besides.
 
+pub(super) mod conditions;
+pub(super) mod context;
+pub(super) mod overrides;
+pub(crate) mod selection;
+
 use serde_json::Value;
 
 use super::entry::{Attestor, AttestorSet, Entry, SignatureKind};
 use super::schema::Fault;
-use super::spec::{Action, MatchBlock, Resources, Spec};
+use super::spec::{Action, Spec};
 use super::{PolicyKind, variables};
+pub use conditions::ConditionFault;
+pub use context::ContextFault;
+pub use overrides::Overridden;
+pub use selection::Selecting;
 
 /// The longest name of a policy or rule: it becomes a label's value.
 pub const NAME_LIMIT: usize = 63;
@@ -17,8 +26,8 @@ pub const ATTESTOR_DEPTH_LIMIT: usize = 10;
 pub struct Refusal {
     /// The file it stands in.
     pub file: String,
-    /// Whose policy it is.
-    pub kind: PolicyKind,
+    /// Its kind: `ClusterPolicy`, `Policy` or `PolicyException`.
+    pub kind: &'static str,
     /// Its name.
     pub name: String,
     /// How many rules Kyverno counts in it.
@@ -38,6 +47,13 @@ pub enum Cause {
         path: String,
         /// Why not.
         reason: String,
+    },
+    /// No API server has this version of the kind.
+    Unserved {
+        /// The kind.
+        kind: String,
+        /// The `apiVersion` it states.
+        version: String,
     },
     /// Kyverno's webhook would refuse it.
     Webhook(Box<Denied>),
@@ -59,6 +75,8 @@ pub enum Stricter {
     AttestorsTooDeep,
     /// A namespaced policy that calls services (security.md 23).
     ServiceCall,
+    /// Preconditions in CEL, which a verifyImages rule would not heed.
+    CelPreconditions,
 }
 
 /// A field that Kyverno's webhook refuses.
@@ -85,11 +103,15 @@ pub enum Why {
     DuplicateRule(String),
     NoOperation(String),
     ManyOperations(String),
-    AnyAndAll,
-    MatchEmpty,
-    ResourcesEmpty,
-    KindsMissing,
-    EmptySet,
+    NamespaceGiven,
+    TimeoutTwice,
+    ExtractorsElsewhere(String),
+    Selecting(Selecting),
+    Context(ContextFault),
+    Condition(ConditionFault),
+    UserInException,
+    PolicyNameMissing,
+    Overrides(Overridden),
     ImageReferenceRequired,
     CountTooLarge,
     EntryRequired,
@@ -115,10 +137,16 @@ fn denied(path: impl Into<String>, value: Option<Value>, why: Why) -> Outcome {
 
 /// Checks what concerns the policy as a whole.
 pub(super) fn spec(
-    name: &str,
+    kind: PolicyKind,
+    metadata: &Value,
     annotations: &std::collections::BTreeMap<String, String>,
     spec: &Spec,
 ) -> Outcome {
+    let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
+    if kind == PolicyKind::Cluster && !text("namespace").is_empty() {
+        return denied("", None, Why::NamespaceGiven);
+    }
+    let name = text("name");
     if name.len() > NAME_LIMIT {
         return denied("metadata.name", None, Why::NameTooLong(name.to_owned()));
     }
@@ -126,6 +154,9 @@ pub(super) fn spec(
         return denied("metadata.annotations", None, Why::AutogenAll);
     }
     let configured = spec.webhook_configuration.as_ref();
+    if spec.webhook_timeout_seconds.is_some() && configured.is_some_and(|w| w.timeout_seconds.is_some()) {
+        return denied("spec.webhookTimeoutSeconds", None, Why::TimeoutTwice);
+    }
     if spec.failure_policy.is_some() && configured.is_some_and(|w| w.failure_policy.is_some()) {
         return denied("spec.failurePolicy", None, Why::FailurePolicyTwice);
     }
@@ -142,7 +173,7 @@ pub(super) fn spec(
             if spec.background == Some(false) { Why::AdmissionAndBackgroundOff } else { Why::AdmissionOff };
         return denied("", None, why);
     }
-    Ok(())
+    overrides::check(kind, &spec.validation_failure_action_overrides)
 }
 
 /// Checks the names of all rules.
@@ -160,6 +191,14 @@ pub(super) fn names(rules: &[Value]) -> Outcome {
     Ok(())
 }
 
+/// Checks that each part of an exception names its policy.
+pub(crate) fn exception_names(parts: &[crate::exception::Rules]) -> Outcome {
+    match parts.iter().position(|rules| rules.policy_name.is_empty()) {
+        None => Ok(()),
+        Some(at) => denied(format!("spec.exceptions[{at}].policyName"), None, Why::PolicyNameMissing),
+    }
+}
+
 /// Checks which operations a rule has.
 pub(super) fn operations(rule: &Value, path: &str) -> Outcome {
     let set = |name: &&str| match rule.get(name) {
@@ -169,6 +208,10 @@ pub(super) fn operations(rule: &Value, path: &str) -> Outcome {
         Some(_) => true,
     };
     let name = rule_name(rule).to_owned();
+    if set(&"imageExtractors") && !set(&"verifyImages") {
+        let path = format!("{path}.imageExtractors");
+        return denied(path, Some(rule.clone()), Why::ExtractorsElsewhere(name));
+    }
     match ["mutate", "validate", "generate", "verifyImages"].iter().filter(|n| set(n)).count() {
         0 => denied(path, Some(rule.clone()), Why::NoOperation(name)),
         1 => Ok(()),
@@ -178,34 +221,6 @@ pub(super) fn operations(rule: &Value, path: &str) -> Outcome {
 
 fn rule_name(rule: &Value) -> &str {
     rule.get("name").and_then(Value::as_str).unwrap_or_default()
-}
-
-/// Checks a rule's `match` and `exclude`.
-pub(super) fn matching(block: &MatchBlock, exclude: Option<&MatchBlock>, path: &str) -> Outcome {
-    if !block.any.is_empty() && !block.all.is_empty() {
-        return denied(format!("{path}.match"), None, Why::AnyAndAll);
-    }
-    let flat = std::slice::from_ref(&block.flat);
-    let filters = match (block.any.as_slice(), block.all.as_slice()) {
-        ([], []) => flat,
-        ([], all) => all,
-        (any, _) => any,
-    };
-    for filter in filters {
-        let resources = &filter.resources;
-        let user = filter.roles.is_empty() && filter.cluster_roles.is_empty() && filter.subjects.is_empty();
-        if *resources == Resources::default() {
-            let why = if user { Why::ResourcesEmpty } else { Why::KindsMissing };
-            return denied(format!("{path}.match.resources."), None, why);
-        }
-        if resources.kinds.is_empty() {
-            return denied("", None, Why::KindsMissing);
-        }
-    }
-    if exclude == Some(block) {
-        return denied(path, None, Why::EmptySet);
-    }
-    Ok(())
 }
 
 /// Checks one entry of `verifyImages`; `audit` carries the action from entry to entry, as Kyverno's loop does.
@@ -364,8 +379,14 @@ pub(super) fn extractors(rule: &Value, entries: &[Entry]) -> Outcome {
     Ok(())
 }
 
-/// Checks that a namespaced policy calls no services.
-pub(super) fn services(kind: PolicyKind, rule: &Value, path: &str) -> Outcome {
+/// Checks that a rule asks for nothing that would not be heeded, and that a namespaced policy calls no services.
+pub(super) fn heeded(kind: PolicyKind, rule: &Value, path: &str) -> Outcome {
+    if rule.get("celPreconditions").and_then(Value::as_array).is_some_and(|list| !list.is_empty()) {
+        return Err(Cause::Ours {
+            path: format!("{path}.celPreconditions"),
+            why: Stricter::CelPreconditions,
+        });
+    }
     let context = rule.get("context").and_then(Value::as_array);
     let calls = context.into_iter().flatten().any(|e| e.pointer("/apiCall/service").is_some());
     if kind == PolicyKind::Namespaced && calls {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::difference::{first_difference, tidied};
 use super::values::Staged;
-use super::{Expected, Selector, TestFile, UserInfo, Values};
+use super::{Expected, Mocks, Selector, TestFile, UserInfo, Values};
 use crate::apply::{Options, counted, in_turn};
 use crate::judge::World;
 use crate::message;
@@ -30,6 +30,8 @@ pub struct Case {
     pub resources: Vec<Value>,
     /// The objects of its cluster.
     pub cluster: Vec<Value>,
+    /// The answers it gives in place of a cluster's.
+    pub mocks: Mocks,
     /// The objects of the files that results name under `patchedResources`.
     pub patched: BTreeMap<String, Vec<Value>>,
 }
@@ -84,7 +86,8 @@ struct OfPolicy {
 impl Judged {
     fn resource(&self) -> String {
         let Request { kind, namespace, .. } = &self.request;
-        format!("{}/{}/{namespace}/{}", self.api_version, kind.kind, self.request.object_name())
+        let name = self.request.object_name();
+        message::printable(&format!("{}/{}/{namespace}/{name}", self.api_version, kind.kind))
     }
 
     fn is_named(&self, name: &str) -> bool {
@@ -101,7 +104,8 @@ impl Case {
     /// The cluster the test is judged in.
     #[must_use]
     pub fn staged(&self) -> Staged {
-        Staged::new(self.cluster.clone(), &self.values, self.user.as_ref())
+        let all = !self.cluster.is_empty();
+        Staged::new(self.cluster.clone(), all, self.mocks.clone(), &self.values, self.user.as_ref())
     }
 
     /// The test with each object once, and the objects that were there more often.

@@ -260,6 +260,72 @@ async fn users_and_namespaces_are_those_of_the_test() {
 }
 
 #[tokio::test]
+async fn answers_of_a_test_stand_in_for_a_cluster() {
+    let rule = json!({
+        "context": [
+            {"name": "called", "apiCall": {"urlPath": "/api/v1/namespaces/{{ request.namespace }}/things", "jmesPath": "items[0]"}},
+            {"name": "posted", "apiCall": {"method": "POST", "data": [{"key": "a", "value": 1}], "service": {"url": "https://s.example/x"}}},
+            {"name": "all", "globalReference": {"name": "g.names"}},
+            {"name": "listed", "globalReference": {"name": "objects", "jmesPath": "length(@)"}},
+        ],
+        "preconditions": {"all": [
+            {"key": "{{ called }} {{ posted.ok }} {{ all[0] }} {{ listed }}", "operator": "Equals", "value": "x yes n 1"},
+        ]},
+    });
+    let answers = |code: u16, ok: &str| {
+        json!([
+            {"urlPath": "/api/v1/namespaces/default/things", "response": {"body": {"items": ["x"]}}},
+            {"url": "https://s.example/x", "method": "POST", "response": {"statusCode": code, "body": {"ok": ok}}},
+        ])
+    };
+    let entries = json!([
+        {"name": "g", "data": {"a": [{"n": "n"}]}, "fieldPath": "a", "projections": [{"name": "names", "path": "[].n"}]},
+        {"name": "objects", "resources": [{"kind": "Thing"}]},
+    ]);
+    for (code, ok, wanted) in [(200, "yes", "fail"), (200, "no", "skip"), (503, "yes", "error")] {
+        let fields = json!({
+            "apiCallResponses": answers(code, ok),
+            "globalContextEntries": entries,
+            "results": [expecting(wanted, &["x"])],
+        });
+        let mut case = case(&rule, &fields, &[pod("x", "reg.example/a:1")]);
+        let (responses, entries) =
+            (case.file.api_call_responses.clone(), case.file.global_context_entries.clone());
+        case.mocks = super::Mocks { responses, entries };
+        let report = run(&case).await;
+        assert_eq!(reasons(&report), ["Ok"], "{code} {ok}: {report:?}");
+        case.mocks = super::Mocks::default();
+        let report = run(&case).await;
+        assert!(report.rows[0].message.contains("no cluster is given"), "{report:?}");
+    }
+    for (fields, words) in [
+        (json!({"apiCallResponses": [{"response": {"body": {}}}]}), "either url or urlPath is required"),
+        (json!({"apiCallResponses": [{"url": "x", "urlPath": "/y"}]}), "mutually exclusive"),
+        (json!({"apiCallResponses": [{"urlPath": "y"}]}), "must be an absolute path"),
+        (json!({"apiCallResponses": [{"url": "ftp://a"}]}), "must be an absolute https/http URL"),
+        (json!({"apiCallResponses": [{"urlPath": "/y", "response": {"body": 1}}]}), "must be a JSON object"),
+        (
+            json!({"apiCallResponses": [{"urlPath": "/y", "method": "PUT", "response": {"body": {}}}]}),
+            "GET or POST",
+        ),
+        (
+            json!({"globalContextEntries": [{"name": "a"}]}),
+            "one of data, resources, or resourceFiles is required",
+        ),
+        (
+            json!({"globalContextEntries": [{"name": "a", "resourceFiles": ["../x"]}]}),
+            "is no file of the test's folder",
+        ),
+        (
+            json!({"globalContextEntries": [{"name": "a", "data": {}}, {"name": "a", "data": {}}]}),
+            "duplicate name",
+        ),
+    ] {
+        assert!(refused(&fields).contains(words), "{fields}: {}", refused(&fields));
+    }
+}
+
+#[tokio::test]
 async fn patched_objects_are_compared() {
     let mut result = expecting("skip", &["x"]);
     result["patchedResources"] = json!("patched.yaml");

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{TestFileError, form};
-use crate::cluster::{Cluster, ClusterError, Objects, Roles, User};
+use super::{Mocks, TestFileError, form};
+use crate::cluster::{Call, Cluster, ClusterError, Objects, Roles, User};
 use crate::policy::Policy;
 use crate::request::{Operation, Request, put};
 
@@ -25,6 +25,9 @@ pub struct Values {
     /// Namespaces, which win over `namespaceSelector`.
     pub namespaces: Vec<Value>,
     subresources: Vec<Value>,
+    /// Values given one by one, which win over those of policies and objects.
+    #[serde(skip)]
+    given: Map<String, Value>,
 }
 
 /// Values for one policy.
@@ -89,6 +92,28 @@ impl Values {
         Ok(values)
     }
 
+    /// Takes one value, `name=value`.
+    ///
+    /// # Errors
+    /// When it has another form, or names a part of the object, which stands in its file.
+    pub fn set(&mut self, pair: &str) -> Result<(), TestFileError> {
+        let failed = |reason: String| TestFileError::Form { path: "--set".to_owned(), reason };
+        let parts: Vec<&str> = pair.trim().split('=').map(str::trim).collect();
+        let [name, value] = parts[..] else {
+            return Err(failed(format!("expected NAME=VALUE, found {pair:?}")));
+        };
+        if name.is_empty() || value.is_empty() {
+            return Err(failed(format!("expected NAME=VALUE, found {pair:?}")));
+        }
+        if name.contains("request.object.") {
+            return Err(failed(format!("{name} is part of the object, which stands in its file")));
+        }
+        if self.given.insert(name.to_owned(), json!(value)).is_some() {
+            return Err(failed(format!("{name} is given twice")));
+        }
+        self.check("--set")
+    }
+
     /// What the form alone does not say.
     pub(super) fn check(&self, file: &str) -> Result<(), TestFileError> {
         if !self.subresources.is_empty() {
@@ -96,7 +121,9 @@ impl Values {
             return Err(TestFileError::Unsupported { path: file.to_owned(), field });
         }
         let named = self.policies.iter().flat_map(|p| p.resources.iter().chain(&p.rules));
-        for key in named.flat_map(|n| n.values.keys()).chain(self.global_values.keys()) {
+        for key in
+            named.flat_map(|n| n.values.keys()).chain(self.global_values.keys()).chain(self.given.keys())
+        {
             let names = path(key).len();
             if names > PATH_LIMIT {
                 let reason = format!("a value's path has {names} names, and at most {PATH_LIMIT} are read");
@@ -104,7 +131,7 @@ impl Values {
             }
         }
         let of_objects = self.policies.iter().flat_map(|p| &p.resources).map(|r| &r.values);
-        for values in of_objects.chain([&self.global_values]) {
+        for values in of_objects.chain([&self.global_values, &self.given]) {
             if let Some(value) = values.get(OPERATION)
                 && value.as_str().and_then(Operation::named).is_none()
             {
@@ -117,7 +144,7 @@ impl Values {
     }
 
     /// The request as one policy gets to see it. An operation that the expected result names wins.
-    pub(super) fn staged(&self, policy: &Policy, operation: Option<Operation>, request: Request) -> Request {
+    pub(crate) fn staged(&self, policy: &Policy, operation: Option<Operation>, request: Request) -> Request {
         let object = request.object_name().to_owned();
         let mut values = self.global_values.clone();
         for own in self.policies.iter().filter(|own| own.name == policy.name) {
@@ -125,6 +152,7 @@ impl Values {
                 values.extend(named.values.clone());
             }
         }
+        values.extend(self.given.clone());
         let stated = values.remove(OPERATION).as_ref().and_then(Value::as_str).and_then(Operation::named);
         let mut request = match operation.or(stated) {
             Some(operation) => request.with_operation(operation),
@@ -172,7 +200,7 @@ impl UserInfo {
     }
 
     /// The request as this user makes it.
-    pub(super) fn asks(&self, mut request: Request) -> Request {
+    pub(crate) fn asks(&self, mut request: Request) -> Request {
         let Who { username, uid, groups, extra } = &self.user_info;
         let mut view = Map::new();
         for (name, value, said) in [
@@ -229,18 +257,25 @@ fn path(key: &str) -> Vec<&str> {
 pub struct Staged {
     objects: Objects,
     roles: Option<Roles>,
+    mocks: Mocks,
 }
 
 impl Staged {
-    /// The cluster of these objects, values and user. Without objects there is none: besides the namespaces of the
-    /// values nothing is known, which is not the same as nothing being there.
+    /// The cluster of these objects, values and user. Where the objects are not all there is, nothing is known of others,
+    /// which is not the same as their not being there.
     #[must_use]
-    pub fn new(objects: Vec<Value>, values: &Values, user: Option<&UserInfo>) -> Self {
-        let known: Vec<Value> = values.namespaces().into_iter().chain(objects.iter().cloned()).collect();
+    pub fn new(
+        objects: Vec<Value>,
+        all: bool,
+        mocks: Mocks,
+        values: &Values,
+        user: Option<&UserInfo>,
+    ) -> Self {
+        let known: Vec<Value> = values.namespaces().into_iter().chain(objects).collect();
         let roles =
             user.map(|user| Roles { roles: user.roles.clone(), cluster_roles: user.cluster_roles.clone() });
-        let objects = if objects.is_empty() { Objects::absent(known) } else { Objects::new(known) };
-        Self { objects, roles }
+        let objects = if all { Objects::new(known) } else { Objects::absent(known) };
+        Self { objects, roles, mocks }
     }
 }
 
@@ -262,6 +297,20 @@ impl Cluster for Staged {
         match &self.roles {
             Some(roles) => Ok(roles.clone()),
             None => self.objects.roles(user).await,
+        }
+    }
+
+    async fn call(&self, call: &Call) -> Result<Value, ClusterError> {
+        match self.mocks.call(call) {
+            Some(answered) => answered,
+            None => self.objects.call(call).await,
+        }
+    }
+
+    async fn global_entry(&self, name: &str, projection: &str) -> Result<Value, ClusterError> {
+        match self.mocks.global(name, projection) {
+            Some(answered) => answered,
+            None => self.objects.global_entry(name, projection).await,
         }
     }
 }

@@ -249,6 +249,7 @@ async fn no_failure_of_a_registry_admits() {
         ("fault-attestations", ["manifest", "blob"].as_slice()),
         ("fault-attestors", &["manifest", "blob"]),
         ("fault-pinning", &["manifest"]),
+        ("fault-context", &["manifest", "blob"]),
     ] {
         let set = named(set);
         for row in failures("registry") {

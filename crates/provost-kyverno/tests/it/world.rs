@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use provost_keys::PrivateKey;
-use provost_kyverno::cluster::{Roles, User};
+use provost_kyverno::cluster::{Call, Roles, User};
 use provost_kyverno::{Access, Cluster, ClusterError, Objects, Settings, Stores, World, yaml};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector, media_type};
 use provost_registry::store::NetworkFailure;
@@ -320,6 +320,16 @@ impl Cluster for Away {
     async fn roles(&self, user: &User) -> Result<Roles, ClusterError> {
         self.answers("roles")?;
         self.objects.roles(user).await
+    }
+
+    async fn call(&self, call: &Call) -> Result<Value, ClusterError> {
+        self.answers("call")?;
+        self.objects.call(call).await
+    }
+
+    async fn global_entry(&self, name: &str, projection: &str) -> Result<Value, ClusterError> {
+        self.answers("global")?;
+        self.objects.global_entry(name, projection).await
     }
 }
 

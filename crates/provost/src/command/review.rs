@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use provost_kyverno::message::refusal;
 use provost_kyverno::policy::load::Documents;
 use provost_kyverno::request::Request;
-use provost_kyverno::review::{OWN_WARNING, review};
+use provost_kyverno::review::{OWN_WARNING, review, unanswered};
 use provost_kyverno::{Objects, load};
+use provost_statement::json::{self, Limits};
 use serde_json::Value;
 
 use super::apply::surroundings::{Surroundings, documents, documents_of_tree};
@@ -16,9 +17,11 @@ use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
 
 /// The longest line read: an object of etcd's 1.5 MiB twice, and the request around it, ten times over.
-const LINE_LIMIT: u64 = 32 * 1024 * 1024;
+const LINE_LIMIT: usize = 32 * 1024 * 1024;
 /// The exit code when a policy is refused.
 const REFUSED: u8 = 2;
+/// The exit code when a line is no request.
+const UNREAD: u8 = 1;
 
 /// Answer admission reviews by Kyverno policies, one JSON a line.
 #[derive(clap::Args, Debug)]
@@ -33,7 +36,8 @@ pub(crate) struct Args {
     registry: RegistryFlags,
 }
 
-/// Answers every line of standard input; a policy that may not be stored ends it with exit code 2.
+/// Answers every line of standard input, those that are no requests with a denial that says why and an exit code of 1
+/// in the end; a policy that may not be stored ends it with exit code 2.
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let mut found = Documents::default();
     for path in &args.policies {
@@ -63,26 +67,57 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let surroundings = Surroundings::new(args.registry.options(face)?);
     let world = surroundings.world(&cluster);
     let mut number = 0_usize;
-    loop {
-        let Some(line) = next_line()? else { return Ok(()) };
+    let mut unread = false;
+    while let Some(line) = next_line()? {
         number += 1;
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let place = |why: String| Failure::new(format!("standard input, line {number}: {why}"));
-        let read: Value = serde_json::from_slice(&line).map_err(|e| place(e.to_string()))?;
-        let request = Request::of_review(&read).map_err(|e| place(e.to_string()))?;
-        let answers = review(&world, &found.policies, &found.exceptions, &request).await;
-        face.out(answers.line(&request.uid).to_string());
+        match request_of(&line) {
+            Ok(request) => {
+                let answers = review(&world, &found.policies, &found.exceptions, &request).await;
+                face.out(answers.line(&request.uid).to_string());
+            }
+            Err(Unread { uid, why }) => {
+                unread = true;
+                let why = format!("{OWN_WARNING}standard input, line {number}: {why}");
+                face.say(&why);
+                face.out(unanswered(&uid, why).line(&uid).to_string());
+            }
+        }
     }
+    if unread { Err(Failure::quiet(UNREAD)) } else { Ok(()) }
 }
 
+/// A line that is no request.
+struct Unread {
+    /// The request's identifier, as far as it could be read.
+    uid: String,
+    why: String,
+}
+
+/// The request of a line. JSON in which a key stands twice is read differently by different readers, so it is refused.
+fn request_of(line: &[u8]) -> Result<Request, Unread> {
+    let limits = Limits { bytes: LINE_LIMIT, ..Limits::STATEMENT };
+    if line.len() > LINE_LIMIT {
+        let why = format!("a line is longer than {LINE_LIMIT} bytes");
+        return Err(Unread { uid: String::new(), why });
+    }
+    let read = json::parse(line.trim_ascii(), limits);
+    let read = read.map_err(|error| Unread { uid: String::new(), why: error.to_string() })?;
+    Request::of_review(&read).map_err(|error| {
+        let uid = read.pointer("/request/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Unread { uid, why: error.to_string() }
+    })
+}
+
+/// The next line, or one byte more than a line may have; the rest of a longer one is passed over.
 fn next_line() -> Result<Option<Vec<u8>>, Failure> {
+    let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
-    let mut input = std::io::stdin().lock().take(LINE_LIMIT + 1);
-    input.read_until(b'\n', &mut line)?;
-    if line.len() as u64 > LINE_LIMIT {
-        return Err(Failure::new(format!("{OWN_WARNING}a line is longer than {LINE_LIMIT} bytes")));
+    input.by_ref().take(LINE_LIMIT as u64 + 1).read_until(b'\n', &mut line)?;
+    if line.len() > LINE_LIMIT && line.last() != Some(&b'\n') {
+        input.skip_until(b'\n')?;
     }
     Ok(Some(line).filter(|line| !line.is_empty()))
 }

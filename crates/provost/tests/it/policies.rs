@@ -226,3 +226,115 @@ fn a_broken_pull_secret_opens_no_gate() {
     ]);
     assert!(told.stdout.contains("pass: 0, fail: 1"), "{told:?}");
 }
+
+#[test]
+fn lines_that_are_no_requests_are_answered_and_end_nothing() {
+    let (context, _registry, image) = attested();
+    let good = line("CREATE", &pod(&image));
+    let twice = good.replace(r#""uid":"u-1""#, r#""uid":"u-2","uid":"u-1""#);
+    let other = good.replace("CREATE", "PATCH");
+    let lines = format!("not json\n{twice}{other}\n{good}");
+    let (exit, stdout, stderr) = reviewed(&context, "good.yaml", &lines);
+    let answers: Vec<Value> = stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!((exit, answers.len()), (1, 4), "{stdout} {stderr}");
+    for (answer, words) in
+        answers.iter().zip(["line 1: ", "duplicate key \"uid\"", "line 3: request.operation"])
+    {
+        let message = answer["mutate"]["status"]["message"].as_str().unwrap();
+        assert!(answer["mutate"]["allowed"] == false && message.contains(words), "{answer}");
+        assert!(message.starts_with("provost: ") && stderr.contains(message), "{stderr}");
+    }
+    assert_eq!((&answers[2]["uid"], &answers[3]["mutate"]["allowed"]), (&json!("u-1"), &json!(true)));
+}
+
+/// The policy that wants another builder, changed.
+fn changed(context: &Context, change: impl Fn(&mut Value)) -> Value {
+    let text = std::fs::read_to_string(context.folder().join("bad.yaml")).unwrap();
+    let mut policy: Value = serde_json::from_str(&text).unwrap();
+    change(&mut policy);
+    policy
+}
+
+#[test]
+fn apply_takes_values_users_and_exceptions() {
+    let (context, _registry, image) = attested();
+    context.write("pod.yaml", &pod(&image).to_string());
+    let condition = json!({"key": "{{ request.operation }}", "operator": "Equals", "value": "UPDATE"});
+    let operation =
+        changed(&context, |p| p["spec"]["rules"][0]["preconditions"] = json!({"all": [condition]}));
+    context.write("operation.yaml", &operation.to_string());
+    let subjects = json!([{"kind": "User", "name": "eve"}]);
+    let user = changed(&context, |p| p["spec"]["rules"][0]["match"]["any"][0]["subjects"] = subjects.clone());
+    context.write("user.yaml", &user.to_string());
+    let exception = json!({
+        "apiVersion": "kyverno.io/v2",
+        "kind": "PolicyException",
+        "metadata": {"name": "e", "namespace": "policy"},
+        "spec": {
+            "match": {"any": [{"resources": {"kinds": ["Pod"]}}]},
+            "exceptions": [{"policyName": "verify-tekton-built-images", "ruleNames": ["*"]}],
+        },
+    });
+    context.write("exception.yaml", &exception.to_string());
+    let both = format!("{}\n---\n{exception}\n", changed(&context, |_| {}));
+    context.write("both.yaml", &both);
+    context.write("objects.yaml", &format!("{}\n---\n{exception}\n", pod(&image)));
+    let who = |name: &str| {
+        let info = json!({"username": name});
+        json!({"apiVersion": "cli.kyverno.io/v1alpha1", "kind": "UserInfo", "userInfo": info}).to_string()
+    };
+    context.write("eve.yaml", &who("eve"));
+    context.write("dora.yaml", &who("dora"));
+    let values = json!({"apiVersion": "cli.kyverno.io/v1alpha1", "kind": "Values", "globalValues": {"request.operation": "UPDATE"}});
+    context.write("values.yaml", &values.to_string());
+    for (arguments, exit, words) in [
+        ("operation.yaml -r pod.yaml", 0, "pass: 0, fail: 0, warn: 0, error: 0, skip: 1"),
+        ("operation.yaml -r pod.yaml --set request.operation=UPDATE", 1, "pass: 0, fail: 1"),
+        ("operation.yaml -r pod.yaml -f values.yaml", 1, "pass: 0, fail: 1"),
+        ("operation.yaml -r pod.yaml -f values.yaml -s a=b", 1, "either using set flag or values_file flag"),
+        (
+            "operation.yaml -r pod.yaml -s request.object.kind=x",
+            1,
+            "--set: request.object.kind is part of the object",
+        ),
+        ("operation.yaml -r pod.yaml -s a", 1, "--set: expected NAME=VALUE, found \"a\""),
+        ("user.yaml -r pod.yaml -u eve.yaml", 1, "pass: 0, fail: 1"),
+        ("user.yaml -r pod.yaml -u dora.yaml", 0, "pass: 0, fail: 0, warn: 0, error: 0, skip: 0"),
+        ("bad.yaml -r pod.yaml -e exception.yaml", 0, "resource(s) with 1 exception(s)..."),
+        ("bad.yaml -r pod.yaml -e exception.yaml", 0, "pass: 0, fail: 0, warn: 0, error: 0, skip: 1"),
+        ("both.yaml -r pod.yaml", 1, "count only with --exceptions-within-policies"),
+        ("both.yaml -r pod.yaml --exceptions-within-policies", 0, "skip: 1"),
+        ("bad.yaml -r objects.yaml", 1, "pass: 0, fail: 1"),
+        ("bad.yaml -r objects.yaml --exceptions-within-resources", 0, "skip: 1"),
+        ("- -r -", 1, "a stdin pipe can be used for either policies or resources, not both"),
+        ("pod.yaml -r pod.yaml", 0, "kind \"Pod\" is no policy and is left aside"),
+    ] {
+        let told = context.run(&["apply"].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>());
+        let said = told.stdout.contains(words) || told.stderr.contains(words);
+        assert!(told.exit == exit && said, "{arguments}: wanted {exit} {words:?}, {told:?}");
+    }
+}
+
+#[test]
+fn apply_leaves_objects_reports_and_exceptions() {
+    let (context, registry, _) = attested();
+    let tag = format!("{}/demo/app:v1", registry.address);
+    context.write("pod.yaml", &pod(&tag).to_string());
+    let pinned = format!("image: {tag}@sha256:");
+    let told = context.run(&["apply", "good.yaml", "-r", "pod.yaml", "-o", "left.yaml"]);
+    let left = std::fs::read_to_string(context.folder().join("left.yaml")).unwrap();
+    assert!(told.exit == 0 && left.contains(&pinned), "{told:?} {left}");
+    context.run(&["apply", "good.yaml", "-r", "pod.yaml", "-o", "left"]);
+    assert_eq!(std::fs::read_to_string(context.folder().join("left/x-mutated.yaml")).unwrap(), left);
+    let told = context.run(&["apply", "good.yaml", "-r", "pod.yaml", "-i"]);
+    assert!(told.exit == 0 && told.stdout.starts_with("\napiVersion: v1\n") && told.stdout.contains(&pinned));
+    let told = context.run(&["apply", "bad.yaml", "-r", "pod.yaml", "-p", "--report-group", "wgpolicyk8s"]);
+    let head = "apiVersion: wgpolicyk8s.io/v1alpha2\nkind: ClusterPolicyReport\nmetadata:\n  name: merged\n";
+    assert!(told.exit == 1 && told.stdout.starts_with(head), "{told:?}");
+    // What is generated lets pass what failed.
+    let told = context.run(&["apply", "bad.yaml", "-r", "pod.yaml", "--generate-exceptions"]);
+    assert!(told.exit == 1 && told.stdout.contains("cleanup.kyverno.io/ttl: 720h0m0s"), "{told:?}");
+    context.write("generated.yaml", &told.stdout);
+    let told = context.run(&["apply", "bad.yaml", "-r", "pod.yaml", "-e", "generated.yaml"]);
+    assert!(told.exit == 0 && told.stdout.contains("skip: 1"), "{told:?}");
+}

@@ -86,6 +86,18 @@ pub(crate) fn documents(path: &Path) -> Result<Vec<Value>, Failure> {
     Ok(provost_kyverno::yaml::documents(&name, &text)?)
 }
 
+/// The only document of a file.
+pub(crate) fn one_document(path: &Path) -> Result<Value, Failure> {
+    match documents(path)?.as_slice() {
+        [document] => Ok(document.clone()),
+        found => Err(Failure::new(format!(
+            "{}: expected one YAML document, found {}",
+            path.display(),
+            found.len()
+        ))),
+    }
+}
+
 /// The documents of a file, or of all YAML and JSON files of a folder and those below it, sorted by name.
 pub(crate) fn documents_of_tree(path: &Path) -> Result<Vec<(String, Vec<Value>)>, Failure> {
     if !path.is_dir() {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use provost_kyverno::policy::load::Documents;
-use provost_kyverno::test_file::{Case, TestFile, TestFileError, UserInfo, Values};
+use provost_kyverno::test_file::{Case, Mocks, TestFile, TestFileError, UserInfo, Values};
 use provost_kyverno::{load, message};
 use serde_json::Value;
 
-use crate::command::apply::surroundings::{documents, documents_of_tree};
+use crate::command::apply::surroundings::{documents, documents_of_tree, one_document};
 use crate::face::Face;
 use crate::failure::Failure;
 
@@ -23,7 +23,7 @@ pub(super) fn case(path: &Path, file: TestFile, face: &Face) -> Result<Case, Fai
     let values = match (&file.values, named(file.variables.as_ref())) {
         (Some(values), _) => values.clone(),
         (None, Some(name)) => {
-            let document = document_of(&folder.join(name))?;
+            let document = one_document(&folder.join(name))?;
             Values::read(name, &document)?
         }
         (None, None) => Values::default(),
@@ -32,7 +32,7 @@ pub(super) fn case(path: &Path, file: TestFile, face: &Face) -> Result<Case, Fai
         None => None,
         Some(name) => {
             face.out("  Loading user infos ...");
-            let document = document_of(&folder.join(name))?;
+            let document = one_document(&folder.join(name))?;
             Some(UserInfo::read(name, &document)?)
         }
     };
@@ -61,7 +61,17 @@ pub(super) fn case(path: &Path, file: TestFile, face: &Face) -> Result<Case, Fai
         patched.insert(name.clone(), documents(&folder.join(name))?);
     }
     let policy_count = found.policies.len() + found.refused.len();
-    let case = Case { file, values, user, documents: found, resources, cluster, patched };
+    let mut mocks =
+        Mocks { responses: file.api_call_responses.clone(), entries: file.global_context_entries.clone() };
+    for entry in &mut mocks.entries {
+        let Some(names) = entry.resource_files.clone() else { continue };
+        let mut objects = Vec::new();
+        for name in names {
+            objects.extend(documents(&folder.join(name.trim()))?);
+        }
+        entry.fill(objects);
+    }
+    let case = Case { file, values, user, documents: found, resources, cluster, mocks, patched };
     let (case, duplicates) = case.without_duplicates();
     for twice in duplicates {
         face.out(format!(
@@ -82,17 +92,6 @@ pub(super) fn case(path: &Path, file: TestFile, face: &Face) -> Result<Case, Fai
 /// A path that says something.
 fn named(path: Option<&String>) -> Option<&String> {
     path.filter(|path| !path.is_empty())
-}
-
-fn document_of(path: &Path) -> Result<Value, Failure> {
-    match documents(path)?.as_slice() {
-        [document] => Ok(document.clone()),
-        found => Err(Failure::new(format!(
-            "{}: expected one YAML document, found {}",
-            path.display(),
-            found.len()
-        ))),
-    }
 }
 
 /// The policies; exceptions count only where the test names them as such.
@@ -139,7 +138,7 @@ fn exceptions(folder: &Path, names: &[String]) -> Result<Documents, Failure> {
 fn cluster(folder: &Path, names: &[String]) -> Result<Vec<Value>, Failure> {
     let mut objects = Vec::new();
     for name in names {
-        let document = document_of(&folder.join(name))?;
+        let document = one_document(&folder.join(name))?;
         let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
         if kind != "ClusterResource" {
             let found = kind.to_owned();
