@@ -115,7 +115,6 @@ mod tests {
             "",
             "/",
             "api/v1/pods",
-            "/metrics",
             "/api/v1/namespaces/a/../b/secrets",
             "/api/v1//secrets",
             "/api/v1/namespaces/a%2f..%2fb",
