@@ -159,3 +159,6 @@ fn base64(value: &Value) -> Option<Vec<u8>> {
     let text = value.as_str()?;
     STANDARD.decode(text).ok().filter(|bytes| !bytes.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

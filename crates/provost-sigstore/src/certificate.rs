@@ -77,11 +77,17 @@ impl Certificate {
     /// Reads a certificate in DER.
     ///
     /// # Errors
-    /// When it is none, or its times lie outside what calendars hold.
+    /// When it is none, an extension stands in it twice, or its times lie outside what calendars hold.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
         let malformed = |why: String| CertificateError::Malformed(why);
         let parsed = x509_cert::Certificate::from_der(der).map_err(|error| malformed(error.to_string()))?;
         let tbs = parsed.tbs_certificate();
+        let mut numbers: Vec<_> = tbs.extensions().into_iter().flatten().map(|one| one.extn_id).collect();
+        numbers.sort_unstable();
+        // Which of two names or issuers counted would depend on who reads it; Go refuses such certificates, too.
+        if let Some([number, _]) = numbers.array_windows().find(|[one, next]| one == next) {
+            return Err(malformed(format!("the extension {number} stands in it twice")));
+        }
         let key = tbs.subject_public_key_info().to_der().map_err(|error| malformed(error.to_string()))?;
         let time = |time: x509_cert::time::Time| {
             let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok();

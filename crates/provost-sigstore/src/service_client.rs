@@ -236,7 +236,58 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// Long enough for a loopback that is busy with a build.
+    const TIME: Duration = Duration::from_secs(30);
+
+    /// A service that says the same number of bytes to everybody, or keeps silent.
+    fn service(bytes: Option<usize>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            // Held until the process ends, so that whoever is kept waiting is not hung up on.
+            let mut held = Vec::new();
+            for mut stream in listener.incoming().flatten() {
+                if let Some(bytes) = bytes {
+                    let mut request = [0; 4096];
+                    let _ = stream.read(&mut request);
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+                    let _ = stream.write_all(&vec![b'a'; bytes]);
+                } else {
+                    held.push(stream);
+                }
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn asked(url: &str, time: Duration) -> Result<Answer, ServiceError> {
+        let mut ask = Ask::post(Service::Fulcio, url, "/", "application/json", Vec::new());
+        ask.time = time;
+        // Another test may have installed it already.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = Client::builder().no_proxy().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(ask.send(&client))
+    }
+
+    #[test]
+    fn no_more_of_an_answer_is_read_than_the_limit() {
+        let limit = Ask::post(Service::Fulcio, "", "", "", Vec::new()).limit;
+        assert_eq!(asked(&service(Some(limit)), TIME).unwrap().body.len(), limit);
+        let found = asked(&service(Some(limit + 1)), TIME).err();
+        assert_eq!(found, Some(ServiceError::TooLong { service: Service::Fulcio, limit }));
+    }
+
+    #[test]
+    fn a_service_that_says_nothing_is_given_up() {
+        let found = asked(&service(None), Duration::from_millis(200)).err();
+        assert!(matches!(found, Some(ServiceError::Network { kind: Unreached::Timeout, .. })), "{found:?}");
+    }
 
     #[test]
     fn what_is_shown_of_an_answer_is_short_and_printable() {

@@ -64,3 +64,13 @@ fn files_hold_certificates_and_nothing_else() {
     let too_long = CertificateError::TooLong { found: CERTIFICATE_FILE_LIMIT + 1 };
     assert_eq!(Certificate::all_from_pem(&long), Err(too_long));
 }
+
+#[test]
+fn an_extension_stands_in_it_once() {
+    let twice = CertificateSpec::leaf(Vec::new(), NOW, NOW + 1)
+        .with_claim(1, "https://issuer.test")
+        .with_claim(1, "https://evil.test");
+    let der = Authority::new(NOW).intermediate.issue(&twice, &SigningKey::generate().spki());
+    let error = Certificate::from_der(&der).unwrap_err().to_string();
+    assert!(error.contains("1.3.6.1.4.1.57264.1.1 stands in it twice"), "{error}");
+}

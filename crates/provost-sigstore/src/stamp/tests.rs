@@ -1,6 +1,7 @@
 //! Timestamps by whom they should be by, and by others.
 
-use testkit::authority::TimestampAuthority;
+use testkit::authority::certificate::{CODE_SIGNING, SERVER_AUTH};
+use testkit::authority::{CertificateSpec, TimestampAuthority};
 
 use super::*;
 
@@ -36,6 +37,24 @@ fn an_authority_speaks_only_within_its_times() {
     // The authority's own certificate had ended.
     let late = authority.stamp(b"signature", NOW + 2000);
     assert!(verify(&late, b"signature", &[trusted(&authority, Window::default())]).is_err());
+}
+
+/// A certificate for something else signs no timestamps, though the root is the same and trusted.
+#[test]
+fn a_signer_of_timestamps_is_certified_for_that() {
+    let mut authority = TimestampAuthority::new(NOW - 1000, NOW + 1000);
+    for purposes in [Vec::new(), vec![CODE_SIGNING.to_vec()], vec![SERVER_AUTH.to_vec()]] {
+        let spec = CertificateSpec {
+            subject: "test tsa".to_owned(),
+            purposes: purposes.clone(),
+            serial: 7,
+            ..CertificateSpec::leaf(Vec::new(), NOW - 1000, NOW + 1000)
+        };
+        authority.signer = authority.root.certify(&spec);
+        let token = authority.stamp(b"signature", NOW);
+        let found = verify(&token, b"signature", &[trusted(&authority, Window::default())]);
+        assert!(matches!(found, Err(StampFault::None { .. })), "{purposes:?} {found:?}");
+    }
 }
 
 #[test]
