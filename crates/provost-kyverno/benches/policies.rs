@@ -40,7 +40,7 @@ impl Stores for Memory {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     runtime.block_on(async {
         let key = PrivateKey::generate().expect("a key");
         let store = Arc::new(MemoryStore::new());

@@ -17,6 +17,7 @@ use crate::policy::schema::Problem;
 use crate::policy::spec::Action;
 use crate::policy::validate::{Cause, Refusal};
 use crate::request::{Operation, Request};
+use crate::stores::Remembered;
 use crate::test_file::{UserInfo, Values};
 
 pub use report::Dialect;
@@ -146,6 +147,9 @@ pub(crate) async fn in_turn(
     staged: impl Fn(&Policy, Request) -> Request,
 ) -> Vec<Judgement> {
     let mut judgements = Vec::with_capacity(documents.policies.len());
+    // Policies that run one after the other still ask a registry each question once.
+    let remembered = Remembered::new(world.stores);
+    let world = &World { stores: &remembered, ..*world };
     let exceptions: &[Exception] = &documents.exceptions;
     for policy in &documents.policies {
         let seen = staged(policy, request.clone());
@@ -171,7 +175,7 @@ impl Report {
     fn refuse(&mut self, refusal: &Refusal) {
         let silent = match &refusal.cause {
             Cause::Schema(fault) => !matches!(fault.problem, Problem::Unknown { .. }),
-            Cause::Unreadable { .. } | Cause::Unserved { .. } => true,
+            Cause::Unreadable { .. } | Cause::Unserved { .. } | Cause::NotJudged => true,
             _ => false,
         };
         if silent {

@@ -192,11 +192,17 @@ pub async fn judge(
     let object = patch::applied(&request.object, &operations);
     let admitted = request.with_object(object.clone());
     let whole = Scope { request: &admitted, ..whole };
-    // What the patch changed may bring other rules in, and other images.
-    let known = candidate::known(&whole);
-    let checking = policies.iter().enumerate().filter(|(_, policy)| policy.checks());
-    let checking = checking.map(|(at, policy)| (at, policy, candidate::candidates(&whole, policy, &known).0));
-    let work: Vec<_> = checking.filter(|(_, _, candidates)| !candidates.is_empty()).collect();
+    // What the patch changed may bring other rules in, and other images; annotations alone rarely do.
+    let same = replacements.is_empty() && !policies.iter().flat_map(|p| &p.rules).any(|r| r.by_annotations);
+    let work = if same {
+        work
+    } else {
+        let known = candidate::known(&whole);
+        let checking = policies.iter().enumerate().filter(|(_, policy)| policy.checks());
+        checking.map(|(at, policy)| (at, policy, candidate::candidates(&whole, policy, &known).0)).collect()
+    };
+    let work: Vec<_> =
+        work.into_iter().filter(|(_, policy, found)| policy.checks() && !found.is_empty()).collect();
     let checked = join_all(work.iter().map(|(at, policy, candidates)| {
         let (whole, marks) = (&whole, &marks);
         async move {
@@ -242,7 +248,7 @@ pub(crate) fn overridden(policy: &Policy, scope: &Scope<'_>) -> Option<Action> {
         match &one.namespace_selector {
             None if named && !one.namespaces.is_empty() => return of_labels.or(one.action),
             Some(_) if unreadable && named && one.action == Some(Action::Enforce) => of_labels = one.action,
-            Some(selector) if named && select::selector_holds(selector, &labels) => {
+            Some(selector) if named && select::selector_holds_of(selector, &labels) => {
                 return of_labels.or(one.action);
             }
             _ => {}

@@ -212,7 +212,7 @@ impl Request {
     /// The name to show: the object's, for which the API server has made one where the request has none.
     #[must_use]
     pub fn object_name(&self) -> &str {
-        let given = self.subject().pointer("/metadata/name").and_then(Value::as_str);
+        let given = self.subject().get("metadata").and_then(|metadata| metadata.get("name")?.as_str());
         given.filter(|name| !name.is_empty()).unwrap_or(&self.name)
     }
 

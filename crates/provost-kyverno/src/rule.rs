@@ -33,6 +33,8 @@ pub struct Rule {
     pub template: Option<Value>,
     /// The kinds it may be about, to pass over the others quickly.
     pub kinds: Kinds,
+    /// Whether what it is about may hang on the object's annotations, which judging changes.
+    pub by_annotations: bool,
     /// Whether it hangs on the labels of the object's namespace, which must then be asked for.
     pub by_labels: bool,
     /// Whether it hangs on the user's roles, or any of its variables may be about them; they must then be asked for.
@@ -101,6 +103,7 @@ impl Rule {
             entries: modern(part(&entries, "verifyImages")?),
             template: variables::has_any(&bare).then_some(bare),
             kinds: Kinds::default(),
+            by_annotations: false,
             by_labels: false,
             by_roles: false,
             report_properties: optional("reportProperties")
@@ -112,7 +115,9 @@ impl Rule {
         let by_roles = read.may_name_roles()
             || read.filters().any(|f| !f.roles.is_empty() || !f.cluster_roles.is_empty());
         let by_labels = read.filters().any(|f| f.resources.namespace_selector.is_some());
-        Ok(Self { kinds: Kinds::of(&read.matching), by_labels, by_roles, ..read })
+        let by_annotations =
+            !read.extractors.is_empty() || read.filters().any(|f| !f.resources.annotations.is_empty());
+        Ok(Self { kinds: Kinds::of(&read.matching), by_annotations, by_labels, by_roles, ..read })
     }
 
     /// All filters of `match` and `exclude`.

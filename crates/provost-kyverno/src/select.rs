@@ -185,22 +185,25 @@ fn resources_hold(resources: &Resources, request: &Request, facts: &Facts) -> Re
     if !resources.kinds.is_empty() && !resources.kinds.iter().any(|kind| kind_matches(kind, request)) {
         return Ok(false);
     }
-    let generated = object.pointer("/metadata/generateName").and_then(Value::as_str).unwrap_or_default();
-    let name = Some(request.object_name()).filter(|n| !n.is_empty()).unwrap_or(generated);
-    if !resources.name.is_empty() && !wildcard::matches(&resources.name, name) {
+    // Nothing of the object is copied here: every rule of every policy comes this way.
+    let metadata = object.get("metadata");
+    let part = |name: &str| metadata.and_then(|metadata| metadata.get(name));
+    let generated = || part("generateName").and_then(Value::as_str).unwrap_or_default();
+    let name = || Some(request.object_name()).filter(|n| !n.is_empty()).unwrap_or_else(generated);
+    if !resources.name.is_empty() && !wildcard::matches(&resources.name, name()) {
         return Ok(false);
     }
-    if !resources.names.is_empty() && !resources.names.iter().any(|n| wildcard::matches(n, name)) {
+    if !resources.names.is_empty() && !resources.names.iter().any(|n| wildcard::matches(n, name())) {
         return Ok(false);
     }
     let is_namespace = request.kind.kind == "Namespace";
-    let namespace = if is_namespace { name } else { &request.namespace };
-    if !resources.namespaces.is_empty()
-        && !resources.namespaces.iter().any(|n| wildcard::matches(n, namespace))
-    {
-        return Ok(false);
+    if !resources.namespaces.is_empty() {
+        let namespace = if is_namespace { name() } else { &request.namespace };
+        if !resources.namespaces.iter().any(|n| wildcard::matches(n, namespace)) {
+            return Ok(false);
+        }
     }
-    let annotations = object.pointer("/metadata/annotations").and_then(Value::as_object);
+    let annotations = part("annotations").and_then(Value::as_object);
     let has = |(key, value): (&String, &String)| {
         annotations.into_iter().flatten().any(|(k, v)| {
             wildcard::matches(key, k) && v.as_str().is_some_and(|v| wildcard::matches(value, v))
@@ -209,32 +212,35 @@ fn resources_hold(resources: &Resources, request: &Request, facts: &Facts) -> Re
     if !resources.annotations.iter().all(has) {
         return Ok(false);
     }
-    if let Some(selector) = &resources.selector
-        && !selector_holds(selector, &strings(object.pointer("/metadata/labels")))
-    {
-        return Ok(false);
+    if let Some(selector) = &resources.selector {
+        let labels = part("labels").and_then(Value::as_object).into_iter().flatten();
+        let labels: Vec<(&str, &str)> = labels.filter_map(|(k, v)| Some((k.as_str(), v.as_str()?))).collect();
+        if !selector_holds(selector, &labels) {
+            return Ok(false);
+        }
     }
     if let Some(selector) = &resources.namespace_selector {
-        return Ok(!is_namespace && selector_holds(selector, &facts.namespace_labels()?));
+        return Ok(!is_namespace && selector_holds_of(selector, &facts.namespace_labels()?));
     }
     Ok(true)
 }
 
-fn strings(value: Option<&Value>) -> BTreeMap<String, String> {
-    let fields = value.and_then(Value::as_object).into_iter().flatten();
-    fields.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned()))).collect()
+/// [`selector_holds`] over labels that were asked for.
+pub(crate) fn selector_holds_of(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+    let labels: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    selector_holds(selector, &labels)
 }
 
 /// Whether labels satisfy a selector, in whose `matchLabels` Kyverno allows wildcards.
-pub(crate) fn selector_holds(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+fn selector_holds(selector: &LabelSelector, labels: &[(&str, &str)]) -> bool {
     let has = |(key, value): (&String, &String)| {
         labels.iter().any(|(k, v)| wildcard::matches(key, k) && wildcard::matches(value, v))
     };
     let holds = |e: &LabelExpression| {
-        let value = labels.get(&e.key);
+        let value = labels.iter().find(|(key, _)| *key == e.key).map(|(_, value)| *value);
         match e.operator.as_str() {
-            "In" => value.is_some_and(|v| e.values.contains(v)),
-            "NotIn" => value.is_none_or(|v| !e.values.contains(v)),
+            "In" => value.is_some_and(|value| e.values.iter().any(|v| v == value)),
+            "NotIn" => value.is_none_or(|value| e.values.iter().all(|v| v != value)),
             "Exists" => value.is_some(),
             "DoesNotExist" => value.is_none(),
             _ => false,
@@ -258,20 +264,23 @@ struct Parts<'a> {
 }
 
 fn parts(entry: &str) -> Parts<'_> {
-    let whole: Vec<&str> = entry.split('/').collect();
     let lower = |s: &str| s == "*" || s.starts_with(|c: char| c.is_ascii_lowercase());
-    let (group, version, kind, subresource) = match whole.as_slice() {
-        [kind] => match kind.split_once('.') {
+    let mut split = entry.split('/');
+    let whole = [split.next(), split.next(), split.next(), split.next(), split.next()];
+    let (group, version, kind, subresource) = match whole {
+        [Some(kind), None, ..] => match kind.split_once('.') {
             Some((kind, sub)) => ("*", "*", kind, sub),
-            None => ("*", "*", *kind, ""),
+            None => ("*", "*", kind, ""),
         },
-        [version, kind] if is_version(version) && !(*version == "*" && lower(kind)) => {
-            ("*", *version, *kind, "")
+        [Some(version), Some(kind), None, ..] if is_version(version) && !(version == "*" && lower(kind)) => {
+            ("*", version, kind, "")
         }
-        [kind, sub] => ("*", "*", *kind, *sub),
-        [group, version, kind] if is_version(version) => (*group, *version, *kind, ""),
-        [version, kind, sub] if is_version(version) => ("*", *version, *kind, *sub),
-        [group, version, kind, sub] => (*group, *version, *kind, *sub),
+        [Some(kind), Some(sub), None, ..] => ("*", "*", kind, sub),
+        [Some(group), Some(version), Some(kind), None, _] if is_version(version) => {
+            (group, version, kind, "")
+        }
+        [Some(version), Some(kind), Some(sub), None, _] if is_version(version) => ("*", version, kind, sub),
+        [Some(group), Some(version), Some(kind), Some(sub), None] => (group, version, kind, sub),
         _ => ("", "", "", ""),
     };
     match (subresource.is_empty(), kind.split_once('.')) {

@@ -1,6 +1,7 @@
 //! Which store holds the images of a registry, and with which credentials it is asked.
 
 mod memo;
+mod remembered;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use provost_registry::Store;
 
 pub use memo::Memo;
+pub(crate) use remembered::Remembered;
 
 /// How an entry wants its registry asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -38,6 +38,7 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Unserved { kind, version } => {
             format!("no matches for kind {kind:?} in version {version:?}")
         }
+        Cause::NotJudged => "policies of this kind are not judged yet".to_owned(),
         Cause::Webhook(denied) => reason(denied),
         Cause::Ours { path, why } => {
             let why = match why {

@@ -19,6 +19,9 @@ const POLICY_VERSIONS: [&str; 2] = ["v1", "v2beta1"];
 /// The versions of PolicyException that are served.
 const EXCEPTION_VERSIONS: [&str; 2] = ["v2", "v2beta1"];
 
+/// The kinds about images that are written in CEL.
+const IMAGE_KINDS: [&str; 2] = ["ImageValidatingPolicy", "NamespacedImageValidatingPolicy"];
+
 /// What the documents of some files hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents {
@@ -51,7 +54,15 @@ pub fn load(file: &str, documents: &[Value]) -> Documents {
                 continue;
             }
             other => {
-                found.others.push(other.to_owned());
+                match IMAGE_KINDS.iter().find(|kind| **kind == other) {
+                    Some(kind) if text("apiVersion").starts_with("policies.kyverno.io/") => {
+                        let name = document.pointer("/metadata/name").and_then(Value::as_str);
+                        let (file, name) = (file.to_owned(), name.unwrap_or_default().to_owned());
+                        let cause = Cause::NotJudged;
+                        found.refused.push(Refusal { file, kind, name, rule_count: 0, cause });
+                    }
+                    _ => found.others.push(other.to_owned()),
+                }
                 continue;
             }
         };

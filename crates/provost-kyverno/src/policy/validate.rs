@@ -55,6 +55,8 @@ pub enum Cause {
         /// The `apiVersion` it states.
         version: String,
     },
+    /// It is about images and of a kind that is not judged here: passing over it would look like a pass.
+    NotJudged,
     /// Kyverno's webhook would refuse it.
     Webhook(Box<Denied>),
     /// Kyverno would store it; we do not (security.md, design.md).

@@ -13,6 +13,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use provost_kyverno::apply::{Options, Stage, apply};
 use provost_kyverno::policy::load::Documents;
 use provost_kyverno::request::Kind;
 use provost_kyverno::review::{Answers, answers};
@@ -351,6 +352,20 @@ async fn each_question_is_asked_once() {
     // The tag, the .att tag and the .sig tag, however many policies, entries and containers ask.
     assert_eq!(registry.store.asked(Asked::Manifest), 3);
     assert_eq!(registry.store.asked(Asked::Blob), 1);
+}
+
+#[tokio::test]
+async fn policies_that_run_in_turn_ask_once_too() {
+    let registry = Registry::of_corpus(&folder()).await;
+    let found = documents(&named("orders"), &registry);
+    let object = request_of(&review(&["good", "good"]), &registry).object;
+    registry.store.forget_counts();
+    let world = RegistryWorld::new(&registry);
+    let (stage, options) = (Stage::default(), Options::default());
+    let report = apply(&world.world(), &found, &[object], &stage, options).await;
+    assert!(report.rows.len() >= found.policies.len(), "{:?}", report.rows);
+    // The .att tag and the .sig tag.
+    assert_eq!((registry.store.asked(Asked::Manifest), registry.store.asked(Asked::Blob)), (2, 1));
 }
 
 #[tokio::test]

@@ -46,6 +46,9 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
             found.policies.extend(read.policies);
             found.refused.extend(read.refused);
             found.exceptions.extend(read.exceptions);
+            for kind in read.others {
+                face.say(format!("{file}: a document of kind {kind:?} is no policy and is left aside"));
+            }
         }
     }
     if !found.refused.is_empty() {

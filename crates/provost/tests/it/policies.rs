@@ -228,6 +228,17 @@ fn a_broken_pull_secret_opens_no_gate() {
 }
 
 #[test]
+fn a_kind_that_is_not_judged_is_not_passed_over() {
+    let context = Context::new();
+    context.write("pod.yaml", &pod("reg.example/a:v1").to_string());
+    let other = json!({"apiVersion": "policies.kyverno.io/v1", "kind": "ImageValidatingPolicy", "metadata": {"name": "i"}, "spec": {}});
+    context.write("other.yaml", &other.to_string());
+    let told = context.run(&["apply", "other.yaml", "-r", "pod.yaml"]);
+    assert!(told.exit == 1 && told.stderr.contains("policies of this kind are not judged yet"), "{told:?}");
+    assert_eq!(reviewed(&context, "other.yaml", "").0, 2);
+}
+
+#[test]
 fn lines_that_are_no_requests_are_answered_and_end_nothing() {
     let (context, _registry, image) = attested();
     let good = line("CREATE", &pod(&image));

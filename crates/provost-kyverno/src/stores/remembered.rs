@@ -1,0 +1,34 @@
+//! Stores that ask each question once for several judgements of one object.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use provost_registry::Store;
+
+use super::{Access, Memo, Stores};
+
+/// Stores whose answers are kept as long as this is, apart for each way in which they are asked.
+pub(crate) struct Remembered<'a> {
+    stores: &'a dyn Stores,
+    open: Mutex<BTreeMap<(String, Access), Arc<Memo>>>,
+}
+
+impl<'a> Remembered<'a> {
+    /// Remembers what these stores answer.
+    pub(crate) fn new(stores: &'a dyn Stores) -> Self {
+        Self { stores, open: Mutex::default() }
+    }
+}
+
+impl Stores for Remembered<'_> {
+    fn store(&self, registry: &str, access: &Access) -> Result<Arc<dyn Store>, String> {
+        let key = (registry.to_owned(), access.clone());
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = open.get(&key) {
+            return Ok(Arc::clone(known) as Arc<dyn Store>);
+        }
+        let store = Arc::new(Memo::new(self.stores.store(registry, access)?));
+        open.insert(key, Arc::clone(&store));
+        Ok(store)
+    }
+}
