@@ -37,7 +37,7 @@ pub use image_ref::ImageRef;
 pub use placing::{PlaceError, Placed, place};
 pub use receipt::Receipt;
 pub use run::Run;
-pub use sign_run::{SignRunError, SignedRun, sign_list, sign_run, to_sign};
+pub use sign_run::{Means, SignRunError, SignedRun, sign_list, sign_run, to_sign};
 pub use signable::{Payload, Signable, signables, statements};
 pub use signing::Signed;
 pub use statement::{Statement, Subject};

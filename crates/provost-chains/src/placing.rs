@@ -1,5 +1,5 @@
 //! Putting attestations and signatures beside images: the tags `sha256-….att` and `.sig`, with Chains'
-//! annotations.
+//! annotations, or bundles ([`bundles`]).
 //!
 //! What is there already is kept, and nothing is put twice: a stored copy counts as ours only if its signature
 //! verifies under the key that signs now, so a new key signs anew.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use provost_keys::{HashChoice, PublicKey};
+use provost_keys::{HashChoice, KeyError, PublicKey};
 use provost_oci::{Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
 use provost_sign::{AttachError, AttachedLayer, Dedup, attach};
@@ -17,11 +17,13 @@ use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTA
 use provost_statement::{Envelope, IN_TOTO_PAYLOAD, Limits, json};
 use serde_json::Value;
 
-use crate::config::{Encoding, StorageSettings};
+use crate::config::StorageSettings;
 use crate::image_ref::ImageRef;
 use crate::signable::Payload;
 use crate::signing::Signed;
 use crate::statement::Statement;
+
+pub mod bundles;
 
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
 const CHAIN: &str = "dev.sigstore.cosign/chain";
@@ -34,7 +36,7 @@ const COPY_LIMIT: u64 = 128 * 1024 * 1024;
 pub struct Placed {
     /// The repository.
     pub repository: Repository,
-    /// The tag.
+    /// The tag, or the digest of a bundle's manifest.
     pub tag: String,
     /// Whether this call put it there; otherwise a copy that verifies lay there already.
     pub new: bool,
@@ -54,9 +56,9 @@ pub enum PlaceError {
     /// `storage.oci.repository` is no repository.
     #[error("storage.oci.repository: {0:?} is no repository")]
     Repository(String),
-    /// `storage.oci.encoding-format: sigstore-bundle`.
-    #[error("storage.oci.encoding-format: sigstore-bundle is not supported yet, only dsse")]
-    Bundles,
+    /// The key did not sign what an image's bundle holds.
+    #[error(transparent)]
+    Key(KeyError),
     /// What lies under the tag cannot be read, so whether ours is among it cannot be told.
     #[error("{repository}:{tag}: {reason}")]
     Unreadable {
@@ -87,9 +89,6 @@ pub async fn place(
     settings: &StorageSettings,
     store: &dyn Store,
 ) -> Result<Vec<Placed>, PlaceError> {
-    if settings.encoding == Encoding::SigstoreBundle {
-        return Err(PlaceError::Bundles);
-    }
     let (suffix, layer) = (suffix(signed), layer(signed));
     let mut placed = Vec::new();
     let about = match signed {
@@ -217,9 +216,12 @@ fn is_signature(annotations: &BTreeMap<String, String>, key: &PublicKey, payload
     signature.is_some_and(|signature| key.verify(payload, &signature, HashChoice::Usual).is_ok())
 }
 
-/// Whether an envelope's signature holds and its payload says the same, whatever its blanks.
 fn is_attestation(bytes: &[u8], key: &PublicKey, statement: &[u8]) -> bool {
-    let Ok(envelope) = Envelope::parse(bytes) else { return false };
+    Envelope::parse(bytes).is_ok_and(|envelope| is_ours(&envelope, key, statement))
+}
+
+/// Whether an envelope's signature holds and its payload says the same, whatever its blanks.
+fn is_ours(envelope: &Envelope, key: &PublicKey, statement: &[u8]) -> bool {
     if envelope.payload_type != IN_TOTO_PAYLOAD {
         return false;
     }

@@ -14,7 +14,7 @@ use provost_tekton::{PipelineRun, TaskRun};
 
 use crate::receipt::{RECEIPT, Receipt};
 use crate::run::Run;
-use crate::sign_run::{SignedRun, registries, sign_list, to_sign};
+use crate::sign_run::{Means, SignedRun, registries, sign_list, to_sign};
 use crate::signing::SIGNED;
 
 mod children;
@@ -315,7 +315,8 @@ impl Reconciler<'_> {
             Some(store) => store.as_ref(),
             None => &children::NoStore,
         };
-        let signed = sign_list(&settings.config, run, &list, key.as_ref(), store).await;
+        let means = Means { key: key.as_ref(), store, now: self.now };
+        let signed = sign_list(&settings.config, run, &list, &means).await;
         let mut signed = signed.map_err(|error| Trouble::from(&error))?;
         let receipt = self.receipt(facts, settings, signed.payloads.clone()).await?;
         signed.annotations.extend(receipt);

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 use provost_keys::KeyError;
 use provost_oci::Digest;
 use provost_registry::Store;
 
-use crate::config::{ChainsConfig, Signer, Storage, Upload};
+use crate::config::{ChainsConfig, Encoding, Signer, Storage, Upload};
 use crate::format_error::FormatError;
+use crate::placing::bundles::place_bundles;
 use crate::placing::{PlaceError, Placed, place, repositories};
 use crate::run::Run;
 use crate::signable::{Signable, signables};
@@ -15,6 +19,9 @@ use crate::signing::{SIGNED, Signed};
 
 /// By which a run asks for the transparency log where the configuration says `manual`.
 const UPLOAD_REQUEST: &str = "chains.tekton.dev/transparency-upload";
+
+/// How many things of one run are stored at once.
+const PLACED_AT_ONCE: usize = 4;
 
 /// What became of a run that was signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +33,17 @@ pub struct SignedRun {
     pub placed: Vec<Placed>,
     /// `sha256:…` of each payload that was signed, in the order of signing.
     pub payloads: Vec<String>,
+}
+
+/// With what a run is signed and stored.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// The key.
+    pub key: &'a dyn provost_keys::Signer,
+    /// The registries.
+    pub store: &'a dyn Store,
+    /// The time, for the bundles' creation.
+    pub now: Timestamp,
 }
 
 /// Why a run was not signed, or not everything of it stored.
@@ -99,10 +117,9 @@ pub fn registries(config: &ChainsConfig, list: &[Signable]) -> Result<BTreeSet<S
 pub async fn sign_run(
     config: &ChainsConfig,
     run: &Run<'_>,
-    key: &dyn provost_keys::Signer,
-    store: &dyn Store,
+    means: &Means<'_>,
 ) -> Result<SignedRun, SignRunError> {
-    sign_list(config, run, &to_sign(config, run)?, key, store).await
+    sign_list(config, run, &to_sign(config, run)?, means).await
 }
 
 /// Signs and stores what [`to_sign`] found.
@@ -113,23 +130,41 @@ pub async fn sign_list(
     config: &ChainsConfig,
     run: &Run<'_>,
     list: &[Signable],
-    key: &dyn provost_keys::Signer,
-    store: &dyn Store,
+    means: &Means<'_>,
 ) -> Result<SignedRun, SignRunError> {
     let mut done = SignedRun::default();
-    let public = key.public_key();
+    let mut all = Vec::new();
     for signable in list {
-        let signed = Signed::new(signable, key).await?;
+        let signed = Signed::new(signable, means.key).await?;
         done.payloads.push(Digest::sha256_of(&signable.payload.bytes()).to_string());
-        if signable.storage.contains(&Storage::Oci) {
-            done.placed.extend(place(&signed, &public, &config.storage, store).await?);
-        }
         if signable.storage.contains(&Storage::Tekton) {
             done.annotations.extend(signed.annotations(run));
         }
+        all.push((signable, signed));
+    }
+    // Each waits for its tag to be read back, so they wait together.
+    let mut placing: Vec<BoxFuture<'_, Result<Vec<Placed>, PlaceError>>> = Vec::new();
+    for (_, signed) in all.iter().filter(|(signable, _)| signable.storage.contains(&Storage::Oci)) {
+        placing.push(placed(config, signed, means).boxed());
+    }
+    let mut placing = stream::iter(placing).buffered(PLACED_AT_ONCE);
+    while let Some(placed) = placing.try_next().await? {
+        done.placed.extend(placed);
     }
     done.annotations.insert(SIGNED.to_owned(), "true".to_owned());
     Ok(done)
+}
+
+async fn placed(
+    config: &ChainsConfig,
+    signed: &Signed,
+    means: &Means<'_>,
+) -> Result<Vec<Placed>, PlaceError> {
+    let Means { key, store, now } = *means;
+    match config.storage.encoding {
+        Encoding::Dsse => place(signed, &key.public_key(), &config.storage, store).await,
+        Encoding::SigstoreBundle => place_bundles(signed, key, &config.storage, store, now).await,
+    }
 }
 
 fn asks_for_upload(config: &ChainsConfig, run: &Run<'_>) -> bool {
@@ -159,8 +194,9 @@ mod tests {
     }
 
     async fn sign(config: &ChainsConfig) -> Result<SignedRun, SignRunError> {
-        let (run, key) = (task_run(), PrivateKey::generate().unwrap());
-        sign_run(config, &Run::Task(&run), &key, &MemoryStore::new()).await
+        let (run, key, store) = (task_run(), PrivateKey::generate().unwrap(), MemoryStore::new());
+        let means = Means { key: &key, store: &store, now: Timestamp::UNIX_EPOCH };
+        sign_run(config, &Run::Task(&run), &means).await
     }
 
     #[tokio::test]

@@ -145,9 +145,6 @@ async fn one_repository_may_take_all() {
     settings.repository = Some("UPPER".into());
     let error = place(&list[1], &key.public_key(), &settings, &store).await.unwrap_err();
     assert_eq!(error, PlaceError::Repository("UPPER".into()));
-    settings.encoding = Encoding::SigstoreBundle;
-    let error = place(&list[1], &key.public_key(), &settings, &store).await.unwrap_err();
-    assert_eq!(error, PlaceError::Bundles);
 }
 
 #[tokio::test]

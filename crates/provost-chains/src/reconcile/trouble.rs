@@ -126,7 +126,8 @@ impl From<&SignRunError> for Trouble {
             SignRunError::Unsupported { .. } => Reason::Unsupported,
             SignRunError::Place(error) => match error {
                 PlaceError::NoImage { .. } => Reason::SubjectUnplaceable,
-                PlaceError::Repository(_) | PlaceError::Bundles => Reason::Unsupported,
+                PlaceError::Repository(_) => Reason::Unsupported,
+                PlaceError::Key(_) => Reason::SigningFailed,
                 PlaceError::Unreadable { .. } => Reason::StorageRefused,
                 PlaceError::Store(error) | PlaceError::Attach(AttachError::Store(error)) => of_store(error),
                 PlaceError::Attach(AttachError::Contended { .. }) => Reason::StorageUnavailable,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use provost_chains::{ChainsConfig, Run, sign_run};
+use provost_chains::{ChainsConfig, Means, Run, sign_run};
 use provost_keys::Signer;
 use provost_registry::Remote;
 use provost_tekton::run::Finished;
@@ -91,7 +91,8 @@ impl Signing {
         key: &dyn Signer,
         face: &Face,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        let signed = sign_run(&self.config, run, key, &self.store).await?;
+        let means = Means { key, store: &self.store, now: jiff::Timestamp::now() };
+        let signed = sign_run(&self.config, run, &means).await?;
         for placed in &signed.placed {
             let verb = if placed.new { "stored" } else { "found in place" };
             face.say(format!("{}: {verb} {}:{}", run.label(), placed.repository, placed.tag));
