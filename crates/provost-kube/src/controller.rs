@@ -12,7 +12,7 @@ use provost_chains::reconcile::{ClusterFault, Key, Kind, Reason, Rules, Settings
 use tokio::sync::{mpsc, watch};
 
 use crate::cluster::Cluster;
-use crate::events::Events;
+use crate::events::events;
 use crate::hosts::Hosts;
 use crate::lease::{Held, Keeper, live_holder};
 use crate::metrics::Metrics;
@@ -128,8 +128,9 @@ pub async fn run(
         health,
         listeners,
     } = options;
-    let events = Events::new(&cluster, &identity, say.clone());
+    let (events, writer) = events(&cluster, &identity, say.clone());
     let mut tasks = Tasks::default();
+    tasks.start("events", writer.write());
     for listener in listeners {
         let probes = Probes { health: health.clone(), metrics: metrics.clone() };
         tasks.start("probes", probes.serve(listener));

@@ -3,11 +3,14 @@
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use provost_chains::reconcile::Key;
+use tokio::sync::mpsc;
 
 use crate::cluster::{ANSWER_TIME, Cluster, words};
 
 /// The longest note an event may have; Kubernetes refuses longer ones.
 const NOTE: usize = 1024;
+/// How many events wait at most, of 2 KiB each; where more come, runs still carry their reasons.
+const WAITING: usize = 1024;
 
 /// An object that something happened to.
 #[derive(Clone, Debug)]
@@ -47,46 +50,76 @@ impl Object {
     }
 }
 
-/// Writes events; the same one again within six minutes only counts up.
+/// An event that waits to be written.
+struct Told {
+    kind: EventType,
+    object: Object,
+    reason: String,
+    note: String,
+}
+
+/// Takes events down; they are written one after another beside the work, which never waits for them.
 #[derive(Clone)]
 pub(crate) struct Events {
-    recorder: Recorder,
+    told: mpsc::Sender<Told>,
     say: crate::Say,
 }
 
 impl Events {
-    pub(crate) fn new(cluster: &Cluster, identity: &str, say: crate::Say) -> Self {
-        let reporter = Reporter {
-            controller: "provost-controller".to_owned(),
-            // The API takes at most 128 characters.
-            instance: Some(identity.chars().take(128).collect()),
-        };
-        Self { recorder: Recorder::new(cluster.client.clone(), reporter), say }
-    }
-
-    /// Something is not as it should be. An event that cannot be written is said, and stops nothing.
-    pub(crate) async fn warn(&self, object: &Object, reason: &str, note: &str) {
-        self.write(EventType::Warning, object, reason, note).await;
+    /// Something is not as it should be.
+    pub(crate) fn warn(&self, object: Object, reason: &str, note: &str) {
+        self.take(EventType::Warning, object, reason, note);
     }
 
     /// Something was done.
-    pub(crate) async fn tell(&self, object: &Object, reason: &str, note: &str) {
-        self.write(EventType::Normal, object, reason, note).await;
+    pub(crate) fn tell(&self, object: Object, reason: &str, note: &str) {
+        self.take(EventType::Normal, object, reason, note);
     }
 
-    async fn write(&self, kind: EventType, object: &Object, reason: &str, note: &str) {
-        let event = Event {
-            type_: kind,
-            reason: reason.to_owned(),
-            note: Some(cut(note, NOTE)),
-            action: "Sign".to_owned(),
-            secondary: None,
-        };
-        let writing = tokio::time::timeout(ANSWER_TIME, self.recorder.publish(&event, &object.0)).await;
-        match writing {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => (self.say)(&format!("writing an event: {}", words(&error))),
-            Err(_) => (self.say)("writing an event: no answer"),
+    fn take(&self, kind: EventType, object: Object, reason: &str, note: &str) {
+        let told = Told { kind, object, reason: reason.to_owned(), note: cut(note, NOTE) };
+        if self.told.try_send(told).is_err() {
+            (self.say)(&format!("an event {reason} is not written: too many wait"));
+        }
+    }
+}
+
+/// Writes events; the same one again within six minutes only counts up.
+pub(crate) struct Writer {
+    recorder: Recorder,
+    waiting: mpsc::Receiver<Told>,
+    say: crate::Say,
+}
+
+/// What takes events down, and what writes them.
+pub(crate) fn events(cluster: &Cluster, identity: &str, say: crate::Say) -> (Events, Writer) {
+    let reporter = Reporter {
+        controller: "provost-controller".to_owned(),
+        // The API takes at most 128 characters.
+        instance: Some(identity.chars().take(128).collect()),
+    };
+    let (told, waiting) = mpsc::channel(WAITING);
+    let recorder = Recorder::new(cluster.client.clone(), reporter);
+    (Events { told, say: say.clone() }, Writer { recorder, waiting, say })
+}
+
+impl Writer {
+    /// Writes what is taken down, until nobody is left who could. An event that cannot be written is said, and stops nothing.
+    pub(crate) async fn write(mut self) {
+        while let Some(told) = self.waiting.recv().await {
+            let event = Event {
+                type_: told.kind,
+                reason: told.reason,
+                note: Some(told.note),
+                action: "Sign".to_owned(),
+                secondary: None,
+            };
+            let writing = tokio::time::timeout(ANSWER_TIME, self.recorder.publish(&event, &told.object.0));
+            match writing.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => (self.say)(&format!("writing an event: {}", words(&error))),
+                Err(_) => (self.say)("writing an event: no answer"),
+            }
         }
     }
 }

@@ -93,7 +93,7 @@ impl Follower {
             };
             let Some(change) = change else { return };
             match change {
-                Change::Config(data) => self.config(&mut known, data).await,
+                Change::Config(data) => self.config(&mut known, data),
                 Change::Material(material) => {
                     if let Some(key) = self.material(&mut known, material).await {
                         waiting = Some(key);
@@ -128,17 +128,17 @@ impl Follower {
         }
     }
 
-    async fn config(&self, known: &mut Known, data: Option<BTreeMap<String, String>>) {
+    fn config(&self, known: &mut Known, data: Option<BTreeMap<String, String>>) {
         let object = Object::config_map(&self.namespace, CONFIG);
-        let complain = async |words: &str| {
+        let complain = |words: &str| {
             let stays = if known.config.is_some() { "; the configuration before it stays" } else { "" };
             let words = format!("{words}{stays}");
             (self.say)(&words);
             self.metrics.configuration(false);
-            self.events.warn(&object, "InvalidConfiguration", &words).await;
+            self.events.warn(object.clone(), "InvalidConfiguration", &words);
         };
         let Some(data) = data else {
-            complain(&format!("there is no ConfigMap {}/{CONFIG}", self.namespace)).await;
+            complain(&format!("there is no ConfigMap {}/{CONFIG}", self.namespace));
             return;
         };
         // Strings by strings always have a JSON form, sorted by their names.
@@ -147,19 +147,19 @@ impl Follower {
             Ok((config, warnings)) => {
                 for warning in &warnings {
                     (self.say)(&format!("WARNING: {warning}"));
-                    self.events.warn(&object, "ConfigurationWarning", &warning.to_string()).await;
+                    self.events.warn(object.clone(), "ConfigurationWarning", &warning.to_string());
                 }
                 self.metrics.configuration(true);
                 if known.config.as_ref().is_none_or(|(_, before)| *before != digest) {
                     (self.say)(&format!("configuration {digest} is in force"));
                 }
                 if std::mem::take(&mut known.config_was_bad) {
-                    self.events.tell(&object, "ConfigurationInForce", &digest).await;
+                    self.events.tell(object, "ConfigurationInForce", &digest);
                 }
                 known.config = Some((config, digest));
             }
             Err(error) => {
-                complain(&error.to_string()).await;
+                complain(&error.to_string());
                 known.config_was_bad = true;
             }
         }
@@ -192,7 +192,7 @@ impl Follower {
                 if known.trouble.as_ref() != Some(&words) {
                     (self.say)(&words);
                     let object = Object::secret(&self.namespace, SECRETS);
-                    self.events.warn(&object, "InvalidKey", &words).await;
+                    self.events.warn(object, "InvalidKey", &words);
                 }
                 known.trouble = Some(words);
                 None
@@ -269,13 +269,16 @@ impl Follower {
 }
 
 impl Known {
-    /// The settings, once the configuration and the keys are known as far as they can be.
+    /// The settings, once the configuration is known and the key has been tried: without it nothing could be signed, and
+    /// each run would say so for the second that opening it takes.
     fn settings(&self) -> Option<Arc<Settings>> {
         let (config, config_digest) = self.config.clone()?;
         let receipt_keys = self.receipt_keys.clone()?;
-        let key = self.key.clone().ok_or_else(|| {
-            self.trouble.clone().unwrap_or_else(|| "the key has not been read yet".to_owned())
-        });
+        let key = match (&self.key, &self.trouble) {
+            (Some(key), _) => Ok(key.clone()),
+            (None, Some(trouble)) => Err(trouble.clone()),
+            (None, None) => return None,
+        };
         Some(Arc::new(Settings { config, config_digest, key, receipt_keys }))
     }
 }

@@ -114,7 +114,7 @@ impl Work {
                     None => std::future::pending().await,
                 },
                 Some(finished) = self.hands.join_next() => match finished {
-                    Ok(finished) => self.finish(finished).await,
+                    Ok(finished) => self.finish(finished),
                     Err(error) => (self.parts.say)(&format!("an attempt broke down: {error}")),
                 },
                 Ok(()) = self.parts.settings.changed() => {
@@ -134,7 +134,7 @@ impl Work {
         let end = tokio::time::Instant::now() + limit;
         while let Ok(Some(finished)) = tokio::time::timeout_at(end, self.hands.join_next()).await {
             if let Ok(finished) = finished {
-                self.finish(finished).await;
+                self.finish(finished);
             }
         }
         self.hands.shutdown().await;
@@ -211,6 +211,7 @@ impl Work {
         if self.queue.backs_off(&seen.key) && !seen.is_deleting {
             return;
         }
+        self.uids.insert(seen.key.clone(), seen.uid.clone());
         let share = share_of(&seen.key, self.parts.shares);
         if !self.parts.held.borrow().working.contains(&share) {
             self.parked.insert(seen.key, seen.made);
@@ -218,7 +219,6 @@ impl Work {
         }
         let is_urgent = seen.has_ended || seen.is_deleting || is_signed || seen.is_listed || !seen.is_held;
         let at = if is_urgent { now } else { now + UNHURRIED };
-        self.uids.insert(seen.key.clone(), seen.uid);
         self.queue.want(&seen.key, seen.made, at, now);
     }
 
@@ -259,7 +259,7 @@ impl Work {
         self.parked.extend(gone);
     }
 
-    async fn finish(&mut self, finished: Finished) {
+    fn finish(&mut self, finished: Finished) {
         let Finished { key, share, attempt } = finished;
         let now = Instant::now();
         self.parts.in_hand.add(share, |count| count.saturating_sub(1));
@@ -289,12 +289,12 @@ impl Work {
             }
             Outcome::Waiting(_) => Next::After(WAITING),
             Outcome::Failed(trouble) if is_quiet(trouble.reason) => Next::After(ENDING_GRACE),
-            Outcome::Failed(trouble) => self.failed(&key, trouble).await,
+            Outcome::Failed(trouble) => self.failed(&key, trouble),
             Outcome::GivenUp(trouble) => {
                 self.parts.metrics.unsigned_deleted();
                 let words = format!("{}: {}", trouble.reason.word(), trouble.message);
                 (self.parts.say)(&format!("{key} was deleted and is not signed: {words}"));
-                self.warn(&key, UNSIGNED_DELETED, &words).await;
+                self.warn(&key, UNSIGNED_DELETED, &words);
                 Next::Never
             }
         };
@@ -303,11 +303,11 @@ impl Work {
         }
     }
 
-    async fn failed(&mut self, key: &Key, trouble: &Trouble) -> Next {
+    fn failed(&mut self, key: &Key, trouble: &Trouble) -> Next {
         self.parts.metrics.failed(key.kind, trouble.reason);
         let words = format!("{}: {}", trouble.reason.word(), trouble.message);
         (self.parts.say)(&format!("{key} is not signed: {words}"));
-        self.warn(key, UNSIGNED, &words).await;
+        self.warn(key, UNSIGNED, &words);
         if !self.parts.once {
             return Next::BackOff;
         }
@@ -324,8 +324,8 @@ impl Work {
         Next::Never
     }
 
-    async fn warn(&self, key: &Key, reason: &str, words: &str) {
+    fn warn(&self, key: &Key, reason: &str, words: &str) {
         let Some(uid) = self.uids.get(key) else { return };
-        self.parts.events.warn(&Object::run(key, uid), reason, words).await;
+        self.parts.events.warn(Object::run(key, uid), reason, words);
     }
 }

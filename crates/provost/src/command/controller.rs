@@ -41,8 +41,8 @@ pub(crate) struct Args {
     /// Sign what has ended, then end; refused where a controller is at work. Ends with 1 if a run could not be signed.
     #[arg(long)]
     once: bool,
-    /// How many runs are worked on at once.
-    #[arg(long, value_name = "NUMBER", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// How many runs are worked on at once; most of an attempt is waiting for the registry.
+    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
     /// Into how many shares the work is divided among replicas; all replicas must be told the same.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=MOST_SHARES as i64))]
