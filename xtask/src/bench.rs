@@ -1,22 +1,26 @@
 //! Benchmarks of the real binary, beside the programs it replaces where they are given.
 
+mod chains;
 mod verify;
 
 use anyhow::{Result, bail};
 
 use crate::shell;
 
-/// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`, `cue` (with the peer's program in
-/// `CUE`, beside it) or `policy`.
+/// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`, `chains [--bin PROGRAM] [--runs NUMBER]`,
+/// `cue` (with the peer's program in `CUE`, beside it) or `policy`.
 ///
 /// # Errors
 /// When a command fails or a target is missed.
 pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["verify", rest @ ..] => verify::run(rest),
+        ["chains", rest @ ..] => chains::run(rest),
         ["cue"] => in_process("provost-cue", "documents"),
         ["policy"] => in_process("provost-kyverno", "policies"),
-        _ => bail!("usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | cue | policy"),
+        _ => bail!(
+            "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] | cue | policy"
+        ),
     }
 }
 

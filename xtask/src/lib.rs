@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod ci;
 pub mod cluster;
+mod controller;
 pub mod e2e;
 pub mod fetched;
 mod oidc;
@@ -11,4 +12,5 @@ pub mod proxy;
 pub mod replays;
 pub mod servers;
 mod shell;
+mod tekton;
 pub mod tidy;

@@ -84,9 +84,18 @@ impl Server {
     /// # Errors
     /// When it does not start.
     pub fn provost_registry(binary: &Path, folder: &Path) -> Result<Self> {
+        Self::provost_registry_with(binary, folder, &[])
+    }
+
+    /// The same with further arguments.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn provost_registry_with(binary: &Path, folder: &Path, more: &[&str]) -> Result<Self> {
         let address = free()?;
         let mut command = Command::new(binary);
-        command.args(["registry", "--listen", &address.to_string(), "--dir"]);
+        command.arg("registry").args(more);
+        command.args(["--listen", &address.to_string(), "--dir"]);
         command.arg(folder.join(format!("provost-registry-{}", address.port()))).env("HOME", folder);
         Self::start(command, "provost-registry", folder, address)
     }

@@ -1,25 +1,25 @@
-//! The controller at a real API server: the guide's runs, a new key, kills at any moment, a registry that goes away, two replicas.
-
-mod process;
-mod tekton;
+//! The controller at a real API server: the guide's runs, a backlog, a new key, kills at any moment, a registry that goes away, two replicas.
 
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use serde_json::json;
 
 use super::Setting;
 use crate::cluster::Cluster;
+use crate::controller::Controller;
 use crate::place::Place;
 use crate::servers::Server;
 use crate::shell;
-use process::Controller;
-use tekton::{Call, annotation, end_pipeline_run, fetch, is_signed, pipeline_run, runs, send, task_run};
+use crate::tekton::{
+    self, Call, Ground, KEY, annotation, end_pipeline_run, fetch, is_signed, pipeline_run, runs, send,
+    task_run,
+};
 
-/// What the controller may do.
-const RIGHTS: &str = include_str!("../../../deploy/controller/rbac.yaml");
-const KEY: &str = "k8s://tekton-chains/signing-secrets";
+/// A user `builder` with the password `token`.
+const HTPASSWD: &str = "builder:$2b$04$OTXjvY/C/sYHIU7PSBZD/uRF4.xxQoxwAz0zRgZlglLVGiFPBR7.y\n";
 const BUILDER: &str = "https://alauda.io/builders/tekton/v1";
 /// How many runs end while the controller is killed, and how often it is.
 const RUNS: usize = 1000;
@@ -28,8 +28,8 @@ const KILLS: usize = 50;
 const BATCH: usize = 20;
 /// How long a registry is away.
 const AWAY: Duration = Duration::from_secs(60);
-/// The longest that anything is waited for: a Lease's half minute, or a back-off of a minute after a registry's return.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// The longest that anything is waited for without a change: a Lease's half minute, or a back-off of two minutes.
+const PATIENCE: Duration = Duration::from_secs(150);
 const AGAIN: Duration = Duration::from_millis(300);
 
 /// What the parts work in.
@@ -44,24 +44,13 @@ struct Scene<'a> {
 /// Runs all parts, one after another in one cluster.
 pub(super) fn run(setting: &Setting) -> Result<()> {
     shell::install(&[("docker-registry", "docker-registry"), ("curl", "curl")])?;
-    let cluster = Cluster::start()?;
-    shell::say(&format!("the API server answers at {}", cluster.url));
-    cluster.kubectl(&["create", "namespace", "tekton-chains"])?;
-    cluster.apply(RIGHTS)?;
-    cluster.apply(&tekton::definitions())?;
-    for plural in ["taskruns", "pipelineruns"] {
-        let name = format!("crd/{plural}.tekton.dev");
-        cluster.kubectl(&["wait", "--for=condition=Established", &name, "--timeout=60s"])?;
-    }
-    let mut place = Place::new(&setting.binary)?;
+    let Ground { cluster, place, kubeconfig } = Ground::new(&setting.binary)?;
     let registry = Server::docker_registry(place.folder())?;
-    place.set("KUBECONFIG", cluster.kubeconfig.as_os_str());
-    let kubeconfig = cluster.kubeconfig_of("tekton-chains", "provost-controller")?;
-    let scene = Scene { setting, cluster, place, registry, kubeconfig };
+    let mut scene = Scene { setting, cluster, place, registry, kubeconfig };
     scene.configure(BUILDER)?;
     scene.rights()?;
-    scene.place.must(&["generate-key-pair", KEY])?;
     scene.guide()?;
+    scene.once()?;
     scene.rotation()?;
     scene.kills()?;
     scene.registry_away()?;
@@ -70,16 +59,13 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
 
 impl Scene<'_> {
     fn start(&self, name: &str) -> Result<Controller> {
-        Controller::start(self.place.binary(), &self.kubeconfig, self.place.folder(), name)
+        Controller::start(self.place.binary(), &self.kubeconfig, self.place.folder(), name, &[])
     }
 
     fn configure(&self, builder: &str) -> Result<()> {
-        let config = serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "chains-config", "namespace": "tekton-chains"},
-            "data": {"artifacts.taskrun.storage": "oci", "artifacts.pipelinerun.storage": "oci",
-                "artifacts.oci.storage": "oci", "builder.id": builder}});
-        self.cluster.apply(&config.to_string())?;
-        Ok(())
+        let data = json!({"artifacts.taskrun.storage": "oci", "artifacts.pipelinerun.storage": "oci",
+            "artifacts.oci.storage": "oci", "builder.id": builder});
+        tekton::configure(&self.cluster, &data)
     }
 
     /// What the service account may not do.
@@ -106,18 +92,20 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Waits until something holds; what does not hold is said by it.
+    /// Waits until something holds; what does not hold is said by it, and as long as that changes it goes on.
     fn wait(
         &self,
         controllers: &[&Controller],
         mut holds: impl FnMut() -> Result<Option<String>>,
     ) -> Result<()> {
-        let began = Instant::now();
+        let (mut began, mut before) = (Instant::now(), String::new());
         loop {
             let Some(missing) = holds()? else { return Ok(()) };
-            if began.elapsed() > PATIENCE {
-                let words: Vec<String> = controllers.iter().map(|one| one.last_words()).collect();
-                bail!("{missing} after {} s\n{}", PATIENCE.as_secs(), words.join("\n--\n"));
+            if missing != before {
+                (began, before) = (Instant::now(), missing);
+            } else if began.elapsed() > PATIENCE {
+                let words: Vec<String> = controllers.iter().map(|one| one.state()).collect();
+                bail!("{missing} for {} s\n{}", PATIENCE.as_secs(), words.join("\n--\n"));
             }
             thread::sleep(AGAIN);
         }
@@ -201,6 +189,83 @@ impl Scene<'_> {
         controller.stop()?;
         shell::say(
             "the guide's runs have both attestations and the image signature, also where they were deleted at once",
+        );
+        Ok(())
+    }
+
+    /// A backlog that is signed once, with credentials that only the runs' account has, as bundles and on the runs.
+    fn once(&mut self) -> Result<()> {
+        self.cluster.kubectl(&["create", "namespace", "once"])?;
+        self.place.write("htpasswd", HTPASSWD)?;
+        let file = self.place.folder().join("htpasswd").to_string_lossy().into_owned();
+        let more = ["--htpasswd", file.as_str()];
+        let registry = Server::provost_registry_with(self.place.binary(), self.place.folder(), &more)?;
+        let host = registry.address.to_string();
+        let auths = json!({"auths": {host.as_str(): {"username": "builder", "password": "token"}}});
+        self.place.write("docker/config.json", &auths.to_string())?;
+        // As in the guide, the account has the registry's Secret for pulling only.
+        let login = ["--docker-username=builder", "--docker-password=token", "-n", "once"];
+        let server = format!("--docker-server={host}");
+        let secret = ["create", "secret", "docker-registry", "registry-credentials", &server];
+        self.cluster.kubectl(&[secret.as_slice(), &login].concat())?;
+        self.cluster.apply(
+            &json!({"apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": {"name": "builder", "namespace": "once"},
+            "imagePullSecrets": [{"name": "registry-credentials"}]})
+            .to_string(),
+        )?;
+        tekton::configure(
+            &self.cluster,
+            &json!({"artifacts.taskrun.storage": "tekton,oci",
+            "storage.oci.encoding-format": "sigstore-bundle", "builder.id": BUILDER}),
+        )?;
+        self.place.set("DOCKER_CONFIG", self.place.folder().join("docker"));
+        let image = self.place.image(&format!("{host}/once/app:v1"), "once\n")?;
+        self.place.unset("DOCKER_CONFIG");
+        for (name, image) in [("good", image.as_str()), ("bad", &image.replace(&host, "127.0.0.1:1"))] {
+            let (made, ended) = task_run("once", name, image, None);
+            send(&self.cluster, &[made])?;
+            send(&self.cluster, &[ended])?;
+        }
+        let kubeconfig = self.kubeconfig.to_string_lossy().into_owned();
+        let once = [
+            "controller",
+            "--once",
+            "--namespace",
+            "once",
+            "--signing-secrets-dir",
+            "/nonexistent",
+            "--kubeconfig",
+            &kubeconfig,
+        ];
+        let told = self.place.run(&once)?;
+        if told.exit != 1
+            || told.stdout != "1 signed, 1 not signed\n"
+            || !told.stderr.contains("StorageUnavailable")
+        {
+            bail!("--once ended with {}: {}{}", told.exit, told.stdout, told.stderr);
+        }
+        let all = runs(&self.cluster, "once", "taskrun")?;
+        let [bad, good] = all.as_slice() else { bail!("two runs were made, and there are {}", all.len()) };
+        let uid = good.pointer("/metadata/uid").and_then(serde_json::Value::as_str).unwrap_or_default();
+        if !is_signed(good) || annotation(good, &format!("payload-taskrun-{uid}")).is_none() {
+            bail!("the good run has no payload: {}", good["metadata"]);
+        }
+        if annotation(bad, "provost-condition").is_none() || bad.pointer("/metadata/finalizers").is_some() {
+            bail!("the bad run has no reason, or is held where nobody stays: {}", bad["metadata"]);
+        }
+        self.place.set("DOCKER_CONFIG", self.place.folder().join("docker"));
+        self.verifies("cosign.pub", &image, 1)?;
+        self.place.unset("DOCKER_CONFIG");
+        let controller = self.start("beside")?;
+        self.wait(&[&controller], || {
+            Ok((controller.counter("provost_shares") == 0).then(|| "the controller has no share".to_owned()))
+        })?;
+        self.place.refuses(&once, "is at work in this cluster")?;
+        controller.stop()?;
+        self.configure(BUILDER)?;
+        shell::say(
+            "a backlog is signed once, as bundles and on the runs, with the credentials of the runs' account",
         );
         Ok(())
     }

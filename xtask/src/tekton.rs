@@ -2,16 +2,17 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::place::Place;
 use crate::shell;
 
 /// The kinds of run as CRDs: all of Tekton's fields are let through, spec and status apart as there.
-pub(super) fn definitions() -> String {
+fn definitions() -> String {
     let one = |kind: &str, plural: &str| {
         let singular = plural.trim_end_matches('s');
         format!(
@@ -40,15 +41,55 @@ spec:
     [one("TaskRun", "taskruns"), one("PipelineRun", "pipelineruns")].join("---")
 }
 
+/// What the controller may do.
+const RIGHTS: &str = include_str!("../../deploy/controller/rbac.yaml");
+/// Where its key is.
+pub(crate) const KEY: &str = "k8s://tekton-chains/signing-secrets";
+
+/// A cluster with Tekton's kinds, Chains' configuration and a key, and a service account for the controller.
+pub(crate) struct Ground {
+    pub(crate) cluster: Cluster,
+    pub(crate) place: Place,
+    /// The service account's.
+    pub(crate) kubeconfig: PathBuf,
+}
+
+impl Ground {
+    pub(crate) fn new(binary: &Path) -> Result<Self> {
+        let cluster = Cluster::start()?;
+        shell::say(&format!("the API server answers at {}", cluster.url));
+        cluster.kubectl(&["create", "namespace", "tekton-chains"])?;
+        cluster.apply(RIGHTS)?;
+        cluster.apply(&definitions())?;
+        for plural in ["taskruns", "pipelineruns"] {
+            let name = format!("crd/{plural}.tekton.dev");
+            cluster.kubectl(&["wait", "--for=condition=Established", &name, "--timeout=60s"])?;
+        }
+        let mut place = Place::new(binary)?;
+        place.set("KUBECONFIG", cluster.kubeconfig.as_os_str());
+        place.must(&["generate-key-pair", KEY])?;
+        let kubeconfig = cluster.kubeconfig_of("tekton-chains", "provost-controller")?;
+        Ok(Self { cluster, place, kubeconfig })
+    }
+}
+
+/// Writes `chains-config`.
+pub(crate) fn configure(cluster: &Cluster, data: &Value) -> Result<()> {
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "chains-config", "namespace": "tekton-chains"}, "data": data});
+    cluster.apply(&config.to_string())?;
+    Ok(())
+}
+
 /// A request to the API server.
-pub(super) struct Call {
-    pub(super) method: &'static str,
-    pub(super) path: String,
-    pub(super) body: Value,
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: Value,
 }
 
 /// Sends requests side by side, each of which must be answered well.
-pub(super) fn send(cluster: &Cluster, calls: &[Call]) -> Result<()> {
+pub(crate) fn send(cluster: &Cluster, calls: &[Call]) -> Result<()> {
     let mut config = String::new();
     for call in calls {
         let kind = if call.method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
@@ -76,7 +117,7 @@ fn curl(folder: &Path, config: &str) -> Result<()> {
 }
 
 /// Fetches documents side by side; `None` for those that are not there.
-pub(super) fn fetch(folder: &Path, urls: &[String]) -> Result<Vec<Option<Value>>> {
+pub(crate) fn fetch(folder: &Path, urls: &[String]) -> Result<Vec<Option<Value>>> {
     let (mut config, into) = (String::new(), folder.join("fetched"));
     fs::create_dir_all(&into)?;
     for (number, url) in urls.iter().enumerate() {
@@ -98,7 +139,7 @@ pub(super) fn fetch(folder: &Path, urls: &[String]) -> Result<Vec<Option<Value>>
 }
 
 /// A finished TaskRun that built an image: `(to make it, to end it)`.
-pub(super) fn task_run(
+pub(crate) fn task_run(
     namespace: &str,
     name: &str,
     image: &str,
@@ -137,7 +178,7 @@ pub(super) fn task_run(
 }
 
 /// Makes a PipelineRun and returns its uid.
-pub(super) fn pipeline_run(cluster: &Cluster, namespace: &str, name: &str) -> Result<String> {
+pub(crate) fn pipeline_run(cluster: &Cluster, namespace: &str, name: &str) -> Result<String> {
     let run = json!({"apiVersion": "tekton.dev/v1", "kind": "PipelineRun",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"pipelineRef": {"name": "chains-demo-1"}, "taskRunTemplate": {"serviceAccountName": "builder"}}});
@@ -151,7 +192,7 @@ pub(super) fn pipeline_run(cluster: &Cluster, namespace: &str, name: &str) -> Re
 }
 
 /// Ends a PipelineRun whose children these are, with the result of the guide's.
-pub(super) fn end_pipeline_run(namespace: &str, name: &str, children: &[&str], image: &str) -> Call {
+pub(crate) fn end_pipeline_run(namespace: &str, name: &str, children: &[&str], image: &str) -> Call {
     let (repository, digest) = image.split_once('@').unwrap_or((image, ""));
     let references: Vec<Value> = children
         .iter()
@@ -171,19 +212,19 @@ pub(super) fn end_pipeline_run(namespace: &str, name: &str, children: &[&str], i
 }
 
 /// All runs of a kind in a namespace.
-pub(super) fn runs(cluster: &Cluster, namespace: &str, kind: &str) -> Result<Vec<Value>> {
+pub(crate) fn runs(cluster: &Cluster, namespace: &str, kind: &str) -> Result<Vec<Value>> {
     let list = cluster.kubectl(&["get", kind, "-n", namespace, "-o", "json"])?;
     let mut list: Value = serde_json::from_str(&list)?;
     Ok(list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default())
 }
 
 /// An annotation of a run, below Chains' prefix.
-pub(super) fn annotation<'a>(run: &'a Value, name: &str) -> Option<&'a str> {
+pub(crate) fn annotation<'a>(run: &'a Value, name: &str) -> Option<&'a str> {
     run.pointer("/metadata/annotations")?.get(format!("chains.tekton.dev/{name}"))?.as_str()
 }
 
 /// Whether a run is marked, has a receipt, and nobody holds it.
-pub(super) fn is_signed(run: &Value) -> bool {
+pub(crate) fn is_signed(run: &Value) -> bool {
     let held =
         run.pointer("/metadata/finalizers").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
     annotation(run, "signed") == Some("true") && annotation(run, "provost-receipt").is_some() && !held

@@ -13,7 +13,7 @@ use crate::servers::free;
 use crate::shell;
 
 /// A running controller; killed when dropped.
-pub(super) struct Controller {
+pub(crate) struct Controller {
     process: Child,
     address: SocketAddr,
     log: PathBuf,
@@ -21,7 +21,13 @@ pub(super) struct Controller {
 
 impl Controller {
     /// Starts one under a name, with the rights of its service account.
-    pub(super) fn start(binary: &Path, kubeconfig: &Path, folder: &Path, name: &str) -> Result<Self> {
+    pub(crate) fn start(
+        binary: &Path,
+        kubeconfig: &Path,
+        folder: &Path,
+        name: &str,
+        more: &[&str],
+    ) -> Result<Self> {
         let address = free()?;
         let log = folder.join(format!("controller-{name}.log"));
         let written = File::options().create(true).append(true).open(&log)?;
@@ -40,6 +46,7 @@ impl Controller {
             ])
             .args(["--signing-secrets-dir", "/nonexistent", "--kubeconfig"])
             .arg(kubeconfig)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(written.try_clone()?)
             .stderr(written)
@@ -49,35 +56,53 @@ impl Controller {
     }
 
     /// What it says at a path; empty where it does not listen yet.
-    pub(super) fn ask(&self, path: &str) -> String {
+    pub(crate) fn ask(&self, path: &str) -> String {
         shell::output("curl", &["-s", "--max-time", "5", &format!("http://{}{path}", self.address)])
             .unwrap_or_default()
     }
 
     /// A counter of its, zero where it does not say.
-    pub(super) fn counter(&self, name: &str) -> u64 {
+    pub(crate) fn counter(&self, name: &str) -> u64 {
         let text = self.ask("/metrics");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|number| number.parse().ok()).unwrap_or(0)
     }
 
     /// The memory it has resident now, in MiB.
-    pub(super) fn resident(&self) -> Result<u64> {
+    pub(crate) fn resident(&self) -> Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory it ever had resident, in MiB.
+    pub(crate) fn peak(&self) -> Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib / 1024)
     }
 
+    /// The seconds of processor time it has taken.
+    pub(crate) fn processor(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        // utime and stime are the 14th and 15th fields, the 12th and 13th after the name, in hundredths of a second.
+        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Ok(f64::from(u32::try_from(ticks)?) / 100.0)
+    }
+
     /// Ends it in the middle of whatever it does.
-    pub(super) fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process.wait()?;
         Ok(())
     }
 
     /// Tells it to stop, which it must do well.
-    pub(super) fn stop(mut self) -> Result<()> {
+    pub(crate) fn stop(mut self) -> Result<()> {
         kill(Pid::from_raw(i32::try_from(self.process.id())?), Signal::SIGTERM)?;
         let status = self.process.wait()?;
         if !status.success() {
@@ -86,8 +111,15 @@ impl Controller {
         Ok(())
     }
 
+    /// How it is, what it counts, and the end of its log.
+    pub(crate) fn state(&self) -> String {
+        let metrics = self.ask("/metrics");
+        let counted: Vec<&str> = metrics.lines().filter(|line| !line.starts_with('#')).collect();
+        format!("{}{}\n{}", self.ask("/readiness"), counted.join("\n"), self.last_words())
+    }
+
     /// The end of its log.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines.iter().rev().take(20).rev().copied().collect::<Vec<_>>().join("\n")
