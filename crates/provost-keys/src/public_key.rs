@@ -171,6 +171,32 @@ impl PublicKey {
         }
     }
 
+    /// Whether `signature` is this key's over a message of which only this digest is known.
+    ///
+    /// # Errors
+    /// As [`PublicKey::verify`]; [`SignatureError::Unsupported`] for Ed25519, which signs the message itself or in a form
+    /// of its own, and for a hash that is not the one chosen, or not one cosign signs with under this kind of key.
+    pub fn verify_digest(
+        &self,
+        digest: &[u8],
+        hash: Hash,
+        signature: &[u8],
+        chosen: HashChoice,
+    ) -> Result<(), SignatureError> {
+        let kind = self.kind();
+        let unsupported = SignatureError::Unsupported { kind, hash };
+        let fits = match chosen {
+            HashChoice::Exactly(chosen) => chosen == hash,
+            HashChoice::Usual => usual(kind).contains(&hash),
+        };
+        let scheme = self.0.schemes.iter().find(|(scheme, _)| *scheme == hash);
+        let (Some((_, key)), true) = (scheme, fits && kind != KeyKind::Ed25519) else {
+            return Err(unsupported);
+        };
+        let digest = digest::Digest::import_less_safe(digest, hash.algorithm()).map_err(|_| unsupported)?;
+        key.verify_digest_sig(&digest, signature).map_err(|_| SignatureError::invalid(kind))
+    }
+
     fn by_scheme(&self, message: &[u8], signature: &[u8], hash: Hash) -> Result<(), SignatureError> {
         let invalid = SignatureError::invalid(self.kind());
         if let Some((_, key)) = self.0.schemes.iter().find(|(scheme, _)| *scheme == hash) {

@@ -1,19 +1,22 @@
 //! One image and what is about it in a plain OCI layout, to be carried on a stick: what `cosign save` writes.
 
+mod saved;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use provost_oci::media_type::{OCI_INDEX, is_index};
+use provost_oci::media_type::OCI_INDEX;
 use provost_oci::{Descriptor, Digest, ImageIndex, ImageManifest, Repository, Selector};
 use serde::Serialize;
 
 use crate::Remote;
-use crate::limits::{CARRIED_AT_ONCE, INDEX_DEPTH, MEMBERS, SAVED_MANIFEST_LIMIT};
+use crate::limits::{CARRIED_AT_ONCE, INDEX_DEPTH, SAVED_MANIFEST_LIMIT};
+pub use self::saved::Saved;
 use crate::store::{MANIFEST_LIMIT, Manifest, Store, StoreError};
-use crate::transfer::blobs;
+use crate::transfer::{Carried, blobs};
 
 /// What go-containerregistry writes into `oci-layout`.
 const LAYOUT_FILE: &str = "{\n    \"imageLayoutVersion\": \"1.0.0\"\n}";
@@ -112,9 +115,9 @@ impl Portable {
         repository: &Repository,
         which: &Selector,
     ) -> Result<(), StoreError> {
-        let mut members = Vec::new();
+        let mut members = Carried::default();
         self.collect(manifest.clone(), INDEX_DEPTH, &mut members)?;
-        for member in members {
+        for member in members.into_manifests() {
             let all = stream::iter(blobs(&member, repository)?).map(async |blob| {
                 let place = self.place(&blob.digest);
                 fs::metadata(&place).map_err(|error| failed(&place, &error))?;
@@ -170,23 +173,14 @@ impl Portable {
         Ok(found)
     }
 
-    fn collect(&self, manifest: Manifest, depth: usize, found: &mut Vec<Manifest>) -> Result<(), StoreError> {
-        if is_index(&manifest.media_type) {
-            let request = || format!("{}: {}", self.root.display(), manifest.digest);
-            let refuse = |reason: String| StoreError::Malformed { request: request(), reason };
-            let index: ImageIndex = serde_json::from_slice(&manifest.bytes)
-                .map_err(|error| refuse(format!("no list of manifests: {error}")))?;
-            if depth == 0 || found.len() + index.manifests.len() >= MEMBERS {
-                return Err(refuse(format!(
-                    "over {MEMBERS} manifests, or lists nested deeper than {INDEX_DEPTH}"
-                )));
-            }
-            for member in &index.manifests {
-                self.collect(self.manifest(member)?, depth - 1, found)?;
+    fn collect(&self, manifest: Manifest, depth: usize, found: &mut Carried) -> Result<(), StoreError> {
+        let request = || format!("{}: {}", self.root.display(), manifest.digest);
+        for member in Carried::listed(&manifest, depth).map_err(|fault| fault.at(request()))? {
+            if !found.has(&member.digest) {
+                self.collect(self.manifest(&member)?, depth - 1, found)?;
             }
         }
-        found.push(manifest);
-        Ok(())
+        found.add(manifest).map_err(|fault| fault.at(self.root.display().to_string()))
     }
 
     fn place(&self, digest: &Digest) -> PathBuf {

@@ -1,11 +1,12 @@
 //! Images carried from one repository to another: blobs first, members before the lists that name them.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use provost_oci::media_type::is_index;
-use provost_oci::{Descriptor, ImageIndex, ImageManifest, Repository, Selector};
+use provost_oci::{Descriptor, Digest, ImageIndex, ImageManifest, Repository, Selector};
 
 use crate::Remote;
 use crate::limits::{CARRIED_AT_ONCE, INDEX_DEPTH, MEMBERS};
@@ -58,9 +59,9 @@ impl Remote {
         repository: &Repository,
         manifest: &Manifest,
     ) -> Result<Vec<Manifest>, StoreError> {
-        let mut found = Vec::new();
+        let mut found = Carried::default();
         self.collect(repository, manifest.clone(), INDEX_DEPTH, &mut found).await?;
-        Ok(found)
+        Ok(found.into_manifests())
     }
 
     fn collect<'a>(
@@ -68,33 +69,76 @@ impl Remote {
         repository: &'a Repository,
         manifest: Manifest,
         depth: usize,
-        found: &'a mut Vec<Manifest>,
+        found: &'a mut Carried,
     ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
         Box::pin(async move {
-            if found.iter().any(|known| known.digest == manifest.digest) {
-                return Ok(());
-            }
-            if is_index(&manifest.media_type) {
-                let request = || format!("{repository}@{}", manifest.digest);
-                let index: ImageIndex = serde_json::from_slice(&manifest.bytes)
-                    .map_err(|error| malformed(request(), format!("no list of manifests: {error}")))?;
-                if depth == 0 {
-                    return Err(malformed(request(), format!("lists nested deeper than {INDEX_DEPTH}")));
-                }
-                for member in index.manifests {
+            let request = || format!("{repository}@{}", manifest.digest);
+            for member in Carried::listed(&manifest, depth).map_err(|fault| fault.at(request()))? {
+                if !found.has(&member.digest) {
                     let member = self.manifest(repository, &Selector::Digest(member.digest)).await?;
                     self.collect(repository, member, depth - 1, found).await?;
                 }
             }
-            let total: u64 = found.iter().map(|known| known.bytes.len() as u64).sum();
-            if found.len() == MEMBERS || total + manifest.bytes.len() as u64 > MANIFEST_LIMIT {
-                let reason =
-                    format!("over {MEMBERS} manifests or {MANIFEST_LIMIT} bytes of them in one image");
-                return Err(malformed(repository.to_string(), reason));
-            }
-            found.push(manifest);
-            Ok(())
+            found.add(manifest).map_err(|fault| fault.at(repository.to_string()))
         })
+    }
+}
+
+/// The manifests of one image that is carried, members before the lists that name them: the limits of all ways of
+/// carrying.
+#[derive(Default)]
+pub(crate) struct Carried {
+    manifests: Vec<Manifest>,
+    known: HashSet<Digest>,
+    bytes: u64,
+}
+
+/// Why an image is not carried.
+pub(crate) struct Uncarried(String);
+
+impl Uncarried {
+    /// The error, with what was asked for.
+    pub(crate) fn at(self, request: String) -> StoreError {
+        malformed(request, self.0)
+    }
+}
+
+impl Carried {
+    /// The members that a manifest names, where it is a list and lists may still be nested this deep.
+    pub(crate) fn listed(manifest: &Manifest, depth: usize) -> Result<Vec<Descriptor>, Uncarried> {
+        if !is_index(&manifest.media_type) {
+            return Ok(Vec::new());
+        }
+        if depth == 0 {
+            return Err(Uncarried(format!("lists nested deeper than {INDEX_DEPTH}")));
+        }
+        let index: Result<ImageIndex, _> = serde_json::from_slice(&manifest.bytes);
+        Ok(index.map_err(|error| Uncarried(format!("no list of manifests: {error}")))?.manifests)
+    }
+
+    /// Whether a manifest has been added.
+    pub(crate) fn has(&self, digest: &Digest) -> bool {
+        self.known.contains(digest)
+    }
+
+    /// Adds a manifest, once.
+    pub(crate) fn add(&mut self, manifest: Manifest) -> Result<(), Uncarried> {
+        if self.has(&manifest.digest) {
+            return Ok(());
+        }
+        self.bytes = self.bytes.saturating_add(manifest.bytes.len() as u64);
+        if self.manifests.len() == MEMBERS || self.bytes > MANIFEST_LIMIT {
+            let words = format!("over {MEMBERS} manifests or {MANIFEST_LIMIT} bytes of them in one image");
+            return Err(Uncarried(words));
+        }
+        self.known.insert(manifest.digest.clone());
+        self.manifests.push(manifest);
+        Ok(())
+    }
+
+    /// All of them.
+    pub(crate) fn into_manifests(self) -> Vec<Manifest> {
+        self.manifests
     }
 }
 

@@ -20,6 +20,7 @@ pub mod initialize;
 pub mod log_entry;
 mod protobuf_time;
 pub mod rekor_client;
+pub mod rekor_search;
 pub mod sct;
 pub mod service_client;
 pub mod signing_config;

@@ -37,7 +37,7 @@ pub struct LogSigner<'a> {
 }
 
 impl LogSigner<'_> {
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         let label = if self.is_certificate { "CERTIFICATE" } else { "PUBLIC KEY" };
         let body = STANDARD.encode(self.der);
         let lines: Vec<&str> =
@@ -116,7 +116,7 @@ async fn enter_v2(client: &Client, rekor: &str, entry: &Value) -> Result<LogEntr
     LogEntry::from_protobuf_json(&document).map_err(|error| ask.unreadable(error))
 }
 
-fn posted<'a>(rekor: &'a str, path: &'a str, entry: &Value) -> Ask<'a> {
+pub(crate) fn posted<'a>(rekor: &'a str, path: &'a str, entry: &Value) -> Ask<'a> {
     let body = entry.to_string().into_bytes();
     let mut ask = Ask::post(Service::Rekor, rekor, path, "application/json", body);
     ask.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));

@@ -114,7 +114,7 @@ pub(crate) fn check<T>(
     Ok((value, facts))
 }
 
-fn of_certificate(certificate: &Certificate) -> Result<Verifier, Reason> {
+pub(crate) fn of_certificate(certificate: &Certificate) -> Result<Verifier, Reason> {
     let key = certificate.public_key().map_err(|error| Reason::CertificateKey(error.to_string()))?;
     Ok(Verifier::of_certificate(key))
 }

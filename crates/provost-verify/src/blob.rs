@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provost_keys::PublicKey;
+use provost_keys::{Hash, PublicKey};
 use provost_sigstore::annotation;
 use provost_sigstore::bundle_reading::{BUNDLE_MEDIA_TYPE, Bundle, BundleContent, BundleError};
 use provost_sigstore::certificate::Certificate;
@@ -108,6 +108,26 @@ pub fn check_message(bundle: &Bundle, file: &[u8], trust: &Trust) -> Result<Fact
     };
     let ((), facts) = sealed::check(trust, bundle, What::Message(file), signature, |verifier| {
         verify_raw(verifier, file, signature)
+    })?;
+    Ok(facts)
+}
+
+/// Checks a bundle's message signature over a file of which only this digest is known.
+///
+/// # Errors
+/// As [`check_message`]; keys that need the file itself are [`provost_keys::SignatureError::Unsupported`].
+pub fn check_message_digest(
+    bundle: &Bundle,
+    hash: Hash,
+    digest: &[u8],
+    trust: &Trust,
+) -> Result<Facts, Reason> {
+    let BundleContent::Message { signature } = &bundle.content else {
+        return Err(Reason::Bundle(BundleFault::NoMessage));
+    };
+    let ((), facts) = sealed::check(trust, bundle, What::Digest(digest), signature, |verifier| {
+        let holds = verifier.verify_digest(hash, digest, signature);
+        holds.map_err(|error| Reason::NotTheKey { each: vec![error] })
     })?;
     Ok(facts)
 }

@@ -171,7 +171,7 @@ fn in_toto(envelope: &Envelope) -> Result<(), Reason> {
 }
 
 /// Whether at least one signature of the envelope is the attestor's; key hints are unsigned and ignored.
-fn signed_by(verifier: &Verifier, envelope: &Envelope, signed: &[u8]) -> Result<(), Reason> {
+pub(crate) fn signed_by(verifier: &Verifier, envelope: &Envelope, signed: &[u8]) -> Result<(), Reason> {
     if envelope.signatures.is_empty() {
         return Err(Reason::NoSignatures);
     }

@@ -7,7 +7,9 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
 use provost_sigstore::log_entry::LogEntry;
-pub use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION};
+pub use provost_statement::tag_scheme::{
+    ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION, SIGNATURE_LAYER,
+};
 
 use crate::bundle::BUNDLE_MEDIA_TYPE;
 use crate::reason::Unchecked;
@@ -147,6 +149,53 @@ pub(crate) async fn signatures(
         return Err(Unchecked::LayerTooLarge { found: total, limit: MAX_SIGNATURE_BYTES });
     }
     fetched(store, request, places).try_collect().await
+}
+
+/// Signatures in cosign's experimental form of OCI 1.1 (`sign --registry-referrers-mode=oci-1-1`): payload layers of
+/// manifests that refer to the image. cosign reads the last such manifest alone; here each counts that verifies.
+///
+/// # Errors
+/// As for the signatures of the tag scheme; also more than [`MAX_LAYERS`] of them.
+pub async fn referring_signatures(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+) -> Result<Vec<Candidate>, Unchecked> {
+    let referrers = store.referrers(request.repository, request.image).await?;
+    let layers: Vec<Vec<Descriptor>> = stream::iter(referrers)
+        .map(|referrer| payload_layers(store, request, referrer.digest))
+        .buffered(FETCHES_AT_ONCE)
+        .try_collect()
+        .await?;
+    let layers: Vec<Descriptor> = layers.into_iter().flatten().collect();
+    if layers.len() > MAX_LAYERS {
+        return Err(Unchecked::TooManyLayers { found: layers.len(), limit: MAX_LAYERS });
+    }
+    let place = |layer: Descriptor| {
+        within(&layer, request)?;
+        let (digest, size) = (layer.digest.clone(), layer.size);
+        Ok::<_, Unchecked>(Place { source: Source::Layer(layer), digest, size })
+    };
+    let places = layers.into_iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let total = places.iter().fold(0, |sum: u64, place| sum.saturating_add(place.size));
+    if total > MAX_SIGNATURE_BYTES {
+        return Err(Unchecked::LayerTooLarge { found: total, limit: MAX_SIGNATURE_BYTES });
+    }
+    fetched(store, request, places).try_collect().await
+}
+
+/// The layers of a referrer that hold simple signing payloads; none where it is gone or no manifest.
+async fn payload_layers(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+    referrer: Digest,
+) -> Result<Vec<Descriptor>, Unchecked> {
+    let manifest = match store.manifest(request.repository, &Selector::Digest(referrer.clone())).await {
+        Ok(manifest) => manifest,
+        Err(StoreError::NotFound { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let Ok(view) = read_manifest(&manifest.bytes, &referrer.to_string()) else { return Ok(Vec::new()) };
+    Ok(view.layers.into_iter().filter(|layer| layer.media_type == SIGNATURE_LAYER).collect())
 }
 
 /// The candidates at these places, in their order; none is longer than its manifest says.

@@ -7,6 +7,7 @@
 //!
 //! Verdicts are data. The sentences cosign and Kyverno print are made from them in [`dialect`].
 
+pub mod asking;
 pub mod beside;
 pub mod blob;
 pub mod bundle;
@@ -21,11 +22,12 @@ pub mod signature;
 pub mod times;
 pub mod trust;
 
+pub use asking::AskedLog;
 pub use beside::Beside;
 pub use check::{CheckedAttestation, TrustedKey, Wanted, check_attestation};
 pub use find::{Candidate, FindRequest, Formats, Source, each_attestation};
 pub use reason::{Reason, Unchecked, Verdict};
-pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations};
+pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations, verify_attestations_asking};
 pub use signature::{
     SignatureCandidate, VerifiedBundle, VerifiedSignature, check_signature, check_signature_bundle,
     check_signed_payload, find_signatures,

@@ -10,6 +10,7 @@ use provost_sigstore::chain::ChainFault;
 use provost_sigstore::entry_content::ContentFault;
 use provost_sigstore::identity::IdentityFault;
 use provost_sigstore::sct::SctFault;
+use provost_sigstore::service_client::ServiceError;
 use provost_sigstore::stamp::StampFault;
 use provost_sigstore::transparency::LogFault;
 use provost_statement::predicate_type::SPDX;
@@ -94,8 +95,12 @@ pub enum Reason {
     Sct(SctFault),
     /// The certificate did not hold when the signature was made.
     Time(TimeFault),
-    /// No log entry lies beside the signature, and the log was not asked or has none.
+    /// No log entry lies beside the signature, and no log was asked.
     NoLogEntry,
+    /// No log entry lies beside the signature, and the log that was asked has none.
+    NotInLog,
+    /// No log entry lies beside the signature, and the log did not answer: it could not be checked.
+    LogUnasked(ServiceError),
     /// The log entry is not known to be in a trusted log.
     Log(LogFault),
     /// The log entry is about something else.
@@ -179,6 +184,8 @@ impl Reason {
             Self::Sct(_) => "certificate-not-logged",
             Self::Time(_) => "certificate-time",
             Self::NoLogEntry => "no-log-entry",
+            Self::NotInLog => "not-in-log",
+            Self::LogUnasked(_) => "log-unasked",
             Self::Log(_) => "log-entry-untrusted",
             Self::LogContent(_) => "log-entry-of-other-content",
             Self::Stamp(_) => "timestamp-untrusted",
@@ -275,6 +282,8 @@ pub enum Unchecked {
     },
     /// The program was ending while signatures were verified.
     Interrupted,
+    /// The log of signatures did not answer.
+    Log(ServiceError),
 }
 
 impl From<StoreError> for Unchecked {

@@ -3,13 +3,16 @@
 use std::pin::pin;
 
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 use futures_util::{Stream, TryStreamExt};
 use provost_oci::Digest;
 use provost_registry::Store;
 use provost_statement::{Envelope, Statement};
+use serde_json::Value;
 
+use crate::asking::{AskedLog, ask, question_of};
 use crate::check::{CheckedAttestation, check_attestation};
-use crate::find::{Candidate, FindRequest, Source, fetched, places};
+use crate::find::{Candidate, FETCHES_AT_ONCE, FindRequest, Source, each_attestation, fetched, places};
 use crate::reason::{Reason, Unchecked};
 use crate::trust::{Facts, Trust};
 
@@ -65,7 +68,17 @@ impl AttestationReport {
     /// Checks one more candidate and files it.
     pub fn add(&mut self, candidate: Candidate, trust: &Trust, image: &Digest, check_claims: bool) {
         let position = self.verified.len() + self.refused.len() + self.ignored.len();
-        match check_attestation(&candidate, trust, image, check_claims) {
+        let checked = check_attestation(&candidate, trust, image, check_claims);
+        self.file(candidate, checked, position);
+    }
+
+    fn file(
+        &mut self,
+        candidate: Candidate,
+        checked: Result<CheckedAttestation, Reason>,
+        position: usize,
+    ) {
+        match checked {
             Ok(CheckedAttestation { envelope, statement, facts }) => self.verified.push(Verified {
                 source: candidate.source,
                 stored: candidate.bytes,
@@ -138,4 +151,62 @@ async fn checked_aside(
     }
     drop(found);
     checker.await.map_err(|_| Unchecked::Interrupted)
+}
+
+/// An attestation that a trusted attestor signed and that no stored log entry shows; and what to ask the log.
+struct Unlogged {
+    candidate: Candidate,
+    proposed: Vec<Value>,
+    position: usize,
+}
+
+/// The same where a log may be asked for the entries that are not stored.
+///
+/// Only what a trusted attestor signed is kept for that, so strangers' bytes do not pile up in memory.
+///
+/// # Errors
+/// When not all of them could be seen, or the log did not answer: an attestation that cannot be checked might be the
+/// one that fails.
+pub async fn verify_attestations_asking(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+    trust: &Trust,
+    check_claims: bool,
+    log: &dyn AskedLog,
+) -> Result<AttestationReport, Unchecked> {
+    let (mut report, mut position) = (AttestationReport::default(), 0);
+    let mut unlogged: Vec<Unlogged> = Vec::new();
+    each_attestation(store, request, |candidate| {
+        let at = position;
+        position += 1;
+        let mut checked = check_attestation(&candidate, trust, request.image, check_claims);
+        if matches!(checked, Err(Reason::NoLogEntry)) {
+            match question_of(&candidate, trust) {
+                Ok(Some(proposed)) => {
+                    unlogged.push(Unlogged { candidate, proposed, position: at });
+                    return;
+                }
+                Ok(None) => {}
+                Err(reason) => checked = Err(reason),
+            }
+        }
+        report.file(candidate, checked, at);
+    })
+    .await?;
+    let answers = stream::iter(unlogged).map(async |one| (ask(log, &one.proposed).await, one));
+    let mut answers = pin!(answers.buffered(FETCHES_AT_ONCE));
+    while let Some((answer, Unlogged { mut candidate, position, .. })) = answers.next().await {
+        let checked = match answer {
+            Ok(entries) => {
+                candidate.asked = entries;
+                check_attestation(&candidate, trust, request.image, check_claims)
+            }
+            Err(Reason::LogUnasked(error)) => return Err(Unchecked::Log(error)),
+            Err(reason) => Err(reason),
+        };
+        report.file(candidate, checked, position);
+    }
+    report.verified.sort_by_key(|one| one.position);
+    report.refused.sort_by_key(|one| one.position);
+    Ok(report)
 }

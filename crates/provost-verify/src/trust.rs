@@ -1,7 +1,7 @@
 //! Who is trusted, and what must be shown beside a signature.
 
 use jiff::Timestamp;
-use provost_keys::{HashChoice, PublicKey, SignatureError};
+use provost_keys::{Hash, HashChoice, PublicKey, SignatureError};
 use provost_sigstore::certificate::Certificate;
 use provost_sigstore::identity::Identity;
 use provost_sigstore::trust_root::TrustMaterial;
@@ -107,6 +107,15 @@ impl Verifier {
 
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         self.key.verify(message, signature, self.hash)
+    }
+
+    pub(crate) fn verify_digest(
+        &self,
+        hash: Hash,
+        digest: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
+        self.key.verify_digest(digest, hash, signature, self.hash)
     }
 }
 

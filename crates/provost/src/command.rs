@@ -3,6 +3,7 @@
 pub(crate) mod annotations;
 pub(crate) mod apply;
 pub(crate) mod attach;
+pub(crate) mod attachments;
 pub(crate) mod attest;
 pub(crate) mod attest_blob;
 pub(crate) mod blob;
@@ -33,8 +34,10 @@ pub(crate) mod registry;
 pub(crate) mod review;
 pub(crate) mod run;
 pub(crate) mod save;
+pub(crate) mod saved_image;
 pub(crate) mod sign;
 pub(crate) mod sign_blob;
+pub(crate) mod signature_file;
 pub(crate) mod signer;
 pub(crate) mod signing;
 pub(crate) mod signing_config;

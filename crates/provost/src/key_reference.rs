@@ -121,16 +121,31 @@ fn refuse_unsupported(reference: &str) -> Result<(), Failure> {
 }
 
 async fn read(reference: &str, face: &Face) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    file_or_url(reference, KEY_FILE_LIMIT, Vouch::Transport, face).await
+}
+
+/// What a reference names that is a file, an `http(s)://` URL or `env://VARIABLE`: at most so many bytes.
+///
+/// # Errors
+/// When there is no such file, URL or variable; cosign's words.
+pub(crate) async fn file_or_url(
+    reference: &str,
+    limit: usize,
+    vouch: Vouch,
+    face: &Face,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let Some((scheme, rest)) = reference.split_once("://") else {
-        let bytes = go_os::read(Path::new(reference), KEY_FILE_LIMIT as u64)?;
-        return Ok(Zeroizing::new(bytes));
+        return Ok(Zeroizing::new(go_os::read(Path::new(reference), limit as u64)?));
     };
     match scheme {
         "env" => match face.environment.text(rest) {
-            Some(value) => Ok(Zeroizing::new(value.into_bytes())),
+            Some(value) if value.len() <= limit => Ok(Zeroizing::new(value.into_bytes())),
+            Some(_) => {
+                Err(Failure::new(format!("loading URL: env var ${rest} is longer than {limit} bytes")))
+            }
             None => Err(Failure::new(format!("loading URL: env var ${rest} not found"))),
         },
-        "http" | "https" => fetch(reference, KEY_FILE_LIMIT, Vouch::Transport, face).await,
+        "http" | "https" => fetch(reference, limit, vouch, face).await,
         other => Err(Failure::new(format!("loading URL: unrecognized scheme: {other}://"))),
     }
 }
@@ -142,6 +157,8 @@ pub(crate) enum Vouch {
     Transport,
     /// A digest that the caller holds them against.
     Digest,
+    /// A signature by a key that is trusted, which the caller checks.
+    Signature,
 }
 
 /// Fetches a file of at most so many bytes, at a few removes, and never from https to anything else.

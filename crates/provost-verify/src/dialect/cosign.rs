@@ -181,6 +181,7 @@ pub fn unchecked(why: &Unchecked) -> String {
             format!("size of layer ({found}) exceeded the limit ({limit})")
         }
         Unchecked::Interrupted => "verifying was interrupted before it ended".to_owned(),
+        Unchecked::Log(error) => beside::log_unasked(error),
     }
 }
 

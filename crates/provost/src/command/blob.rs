@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
+use crate::face::Face;
 use crate::failure::Failure;
-use crate::go_os;
+use crate::{go_os, key_reference};
 
 /// The largest blob read, 1 GiB: it lies in memory once, while it is signed or checked.
 const MAX_BLOB_BYTES: u64 = 1 << 30;
@@ -34,4 +35,16 @@ pub(crate) fn read(blob: &str) -> Result<Vec<u8>, Failure> {
         return Err(Failure::new(format!("standard input is longer than {MAX_BLOB_BYTES} bytes")));
     }
     Ok(bytes)
+}
+
+/// The same where cosign also takes a URL or `env://VARIABLE`.
+///
+/// # Errors
+/// As [`read`]; also when nothing can be had there.
+pub(crate) async fn read_or_fetch(blob: &str, face: &Face) -> Result<Vec<u8>, Failure> {
+    if !blob.contains("://") {
+        return read(blob);
+    }
+    let limit = usize::try_from(MAX_BLOB_BYTES).unwrap_or(usize::MAX);
+    Ok(key_reference::file_or_url(blob, limit, face).await?.to_vec())
 }

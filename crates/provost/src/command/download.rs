@@ -9,8 +9,10 @@ use provost_oci::{Digest, Reference, Selector};
 use provost_registry::Store;
 use provost_statement::predicate_type;
 use provost_verify::dialect::{cosign, go_text};
+use provost_verify::find::FETCHES_AT_ONCE;
 use provost_verify::{FindRequest, Formats, Source, Unchecked, each_attestation, find_signatures};
 
+use super::attachments::Attachments;
 use super::platform;
 use super::verify_attestation::{attachment_limit, attestation_repository};
 use crate::face::Face;
@@ -69,8 +71,9 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
 
 async fn signature(args: SignatureArgs, face: &Face) -> Result<(), Failure> {
     let (text, image) = only(&args.images)?;
-    let store = args.registry.remote(face)?;
-    let digest = resolved(&store, &image).await?;
+    let remote = args.registry.remote_by_prefix(face)?;
+    let digest = resolved(&remote, &image).await?;
+    let store = Attachments::new(&remote, args.registry.attachment_tag_prefix.as_deref(), FETCHES_AT_ONCE);
     let repository = attestation_repository(image.repository(), face)?;
     let request = FindRequest {
         repository: &repository,
@@ -101,8 +104,9 @@ async fn signature(args: SignatureArgs, face: &Face) -> Result<(), Failure> {
 async fn attestation(args: AttestationArgs, face: &Face) -> Result<(), Failure> {
     let (_, image) = only(&args.images)?;
     let wanted = args.predicate_type.as_deref().filter(|word| !word.is_empty()).map(predicate_type::uri_of);
-    let store = args.registry.remote(face)?;
-    let digest = resolved(&store, &image).await?;
+    let remote = args.registry.remote_by_prefix(face)?;
+    let digest = resolved(&remote, &image).await?;
+    let store = Attachments::new(&remote, args.registry.attachment_tag_prefix.as_deref(), FETCHES_AT_ONCE);
     if let Some(word) = args.predicate_type.as_deref().filter(|word| !word.is_empty())
         && wanted == Some(word)
         && !is_uri(word)
@@ -121,7 +125,7 @@ async fn attestation(args: AttestationArgs, face: &Face) -> Result<(), Failure> 
     let mut at = digest.clone();
     for (turn, formats) in places.into_iter().enumerate() {
         if let (1, Some(wanted)) = (turn, &args.platform) {
-            let whole = store.manifest(image.repository(), &Selector::Digest(digest.clone())).await;
+            let whole = remote.manifest(image.repository(), &Selector::Digest(digest.clone())).await;
             at = platform::pick(&whole.map_err(|error| Failure::new(go_text::store(&error)))?, wanted)?;
         }
         let Some(formats) = formats else { continue };

@@ -1,6 +1,7 @@
 //! With what a signature is checked: the flags of the verifying commands, and the trust they come to.
 
-mod material;
+pub(crate) mod log;
+pub(crate) mod material;
 pub(crate) mod print;
 
 use std::path::Path;
@@ -24,6 +25,12 @@ pub(crate) struct VerifierFlags {
     /// The public key: a file, or env://VARIABLE.
     #[arg(long, env = "COSIGN_KEY", value_name = "KEY")]
     key: Option<String>,
+    /// Not supported: a key on a hardware token. Name its public key with --key.
+    #[arg(long, env = "COSIGN_SK", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    sk: bool,
+    /// Not supported: the slot of a hardware token.
+    #[arg(long, env = "COSIGN_SLOT", value_name = "SLOT")]
+    slot: Option<String>,
     /// The hash signatures were made with, for keys that fit several.
     #[arg(long, env = "COSIGN_SIGNATURE_DIGEST_ALGORITHM", value_name = "HASH")]
     signature_digest_algorithm: Option<String>,
@@ -33,10 +40,10 @@ pub(crate) struct VerifierFlags {
     /// The signature was made on private infrastructure, without a transparency log.
     #[arg(long, env = "COSIGN_PRIVATE_INFRASTRUCTURE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     private_infrastructure: bool,
-    /// Accepted for old scripts: no log is asked, only what is stored beside the signature counts.
+    /// Ask no log: only an entry that is stored beside the signature counts.
     #[arg(long, env = "COSIGN_OFFLINE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     offline: bool,
-    /// Accepted for old scripts: no log is asked, only what is stored beside the signature counts.
+    /// The log that is asked for an entry where none is stored beside the signature.
     #[arg(long, env = "COSIGN_REKOR_URL", default_value = "https://rekor.sigstore.dev", value_name = "URL")]
     rekor_url: String,
     /// Accepted for old scripts: both formats are looked up together, whatever it says.
@@ -45,6 +52,12 @@ pub(crate) struct VerifierFlags {
     /// Accepted for old scripts: chains inside bundles are read.
     #[arg(long, env = "COSIGN_ALLOW_CERTIFICATE_CHAIN", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide = true)]
     allow_certificate_chain: bool,
+    /// Read signatures that refer to the image in cosign's experimental form, too (verify only; elsewhere there is none).
+    #[arg(long, env = "COSIGN_EXPERIMENTAL_OCI11", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    pub(crate) experimental_oci11: bool,
+    /// The most that is fetched or asked at once; over 10 counts as 10, so that memory stays bounded.
+    #[arg(long, env = "COSIGN_MAX_WORKERS", default_value = "10", value_name = "NUMBER")]
+    pub(crate) max_workers: usize,
     /// Ask for a timestamp of a timestamp authority.
     #[arg(long, env = "COSIGN_USE_SIGNED_TIMESTAMPS", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     use_signed_timestamps: bool,
@@ -89,8 +102,8 @@ struct IdentityFlags {
 /// What certificates are checked with.
 #[derive(clap::Args, Debug)]
 struct CertificateFlags {
-    /// The certificate, where it is not stored beside the signature.
-    #[arg(long, alias = "cert", env = "COSIGN_CERTIFICATE", value_name = "FILE")]
+    /// The certificate, where it is not stored beside the signature: a file, a URL, or env://VARIABLE.
+    #[arg(long, alias = "cert", env = "COSIGN_CERTIFICATE", value_name = "FILE|URL")]
     certificate: Option<String>,
     /// The authorities' certificates, from the issuing one to the root.
     #[arg(long, alias = "cert-chain", env = "COSIGN_CERTIFICATE_CHAIN", value_name = "FILE")]
@@ -153,6 +166,11 @@ impl VerifierFlags {
     /// # Errors
     /// The first that does not go with another, or is missing.
     pub(crate) fn agree(&self) -> Result<(), Failure> {
+        if self.sk || given(&self.slot).is_some() {
+            return Err(Failure::new(
+                "keys on hardware tokens (--sk, --slot) are not supported: write the token's public key to a file and name it with --key",
+            ));
+        }
         let material = &self.material;
         let chain = material.certificate_chain.is_some();
         for (name, set) in [
@@ -225,7 +243,7 @@ impl VerifierFlags {
             if let SctRule::Required { detached: slot } = &mut trust.sct {
                 *slot = detached;
             }
-            let named = self.named_certificate(path, &mut trust);
+            let named = self.named_certificate(path, &mut trust, face).await;
             trust.attestor = named.map_err(|failure| before(failure, words))?;
         }
         Ok(trust)
@@ -245,10 +263,19 @@ impl VerifierFlags {
             *slot = detached;
         }
         let named = given(&self.material.certificate).filter(|_| given(&self.key).is_none());
-        let certificate = named.map(material::certificate).transpose();
-        let certificate = certificate.map_err(|failure| before(failure.context("loading cert"), words))?;
-        let chain = given(&self.material.certificate_chain).map(material::certificates).transpose()?;
-        Ok((trust, certificate, chain.unwrap_or_default()))
+        let certificate = match named {
+            Some(reference) => Some(
+                material::certificate(reference, face)
+                    .await
+                    .map_err(|failure| before(failure.context("loading cert"), words))?,
+            ),
+            None => None,
+        };
+        let chain = match given(&self.material.certificate_chain) {
+            Some(reference) => material::certificates(reference, face).await?,
+            None => Vec::new(),
+        };
+        Ok((trust, certificate, chain))
     }
 
     /// Everything but a named certificate: the key, or the identity; and the timestamp of `--sct`.
@@ -272,7 +299,7 @@ impl VerifierFlags {
             ct_logs,
             authorities: key.is_none(),
         };
-        let loaded = material::load(&sources, face)?;
+        let loaded = material::load(&sources, face).await?;
         let mut trust = Trust {
             attestor: Attestor::Keyless(self.wanted_identity()),
             material: loaded.material,
@@ -295,13 +322,19 @@ impl VerifierFlags {
     }
 
     /// The certificate of `--certificate`, held against the roots, the identity and the CT log.
-    fn named_certificate(&self, path: &str, trust: &mut Trust) -> Result<Attestor, Failure> {
+    async fn named_certificate(
+        &self,
+        reference: &str,
+        trust: &mut Trust,
+        face: &Face,
+    ) -> Result<Attestor, Failure> {
         let flags = &self.material;
-        let certificate = material::certificate(path).map_err(|failure| failure.context("loading cert"))?;
+        let certificate = material::certificate(reference, face).await;
+        let certificate = certificate.map_err(|failure| failure.context("loading cert"))?;
         let mut step = "validating cert";
         if let Some(chain) = given(&flags.certificate_chain) {
-            let mut chain =
-                material::certificates(chain).map_err(|failure| failure.context("loading cert chain"))?;
+            let chain = material::certificates(chain, face).await;
+            let mut chain = chain.map_err(|failure| failure.context("loading cert chain"))?;
             let root = chain.pop().ok_or_else(|| {
                 Failure::new("validating cert with chain: no chain provided to validate certificate")
             })?;

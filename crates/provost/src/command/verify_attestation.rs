@@ -5,13 +5,19 @@
 mod explain;
 mod judge;
 
-use provost_oci::{Reference, Repository, Selector};
+use provost_oci::{Digest, Reference, Repository, Selector};
 use provost_registry::Store;
 use provost_statement::predicate_type;
 use provost_verify::dialect::cosign;
 use provost_verify::find::{MAX_LAYER_BYTES, Source};
-use provost_verify::{AttestationReport, Facts, FindRequest, Formats, Trust, Unchecked, verify_attestations};
+use provost_verify::{
+    AttestationReport, Facts, FindRequest, Formats, Trust, Unchecked, verify_attestations,
+    verify_attestations_asking,
+};
 
+use super::attachments::Attachments;
+use super::saved_image;
+use super::verifier::log::RekorServer;
 use super::verifier::{VerifierFlags, print};
 use crate::face::Face;
 use crate::failure::Failure;
@@ -40,9 +46,9 @@ pub(crate) struct Args {
     /// Accepted for old scripts; as in cosign it changes nothing here.
     #[arg(short = 'o', long, env = "COSIGN_OUTPUT", value_name = "FORMAT")]
     output: Option<String>,
-    /// The most attestations fetched at once.
-    #[arg(long, env = "COSIGN_MAX_WORKERS", default_value = "10")]
-    max_workers: usize,
+    /// The images are folders that `save` has written.
+    #[arg(long, env = "COSIGN_LOCAL_IMAGE", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
+    local_image: bool,
     #[command(flatten)]
     registry: RegistryFlags,
     /// The images.
@@ -55,7 +61,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     if args.images.is_empty() {
         return Err(Failure::new("requires at least 1 arg(s), only received 0"));
     }
-    if args.max_workers == 0 {
+    if args.verifier.max_workers == 0 {
         return Err(Failure::new("please set the --max-worker flag to a value that is greater than 0"));
     }
     args.verifier.warn("attestation", face);
@@ -63,15 +69,75 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let _ = &args.output;
     args.verifier.agree()?;
     let policies = judge::Policies::new(&args.policy, &args.cue_absent)?;
+    let log = args.verifier.log(face);
+    if args.local_image {
+        let saved = saved_image::open_all(&args.images)?;
+        saved_image::warn(args.registry.attachment_tag_prefix.as_deref(), face);
+        let trust = args.verifier.trust(WORDS, face).await?;
+        let check = Check { args: &args, policies, trust, log, face };
+        for (text, image) in args.images.iter().zip(saved) {
+            let (store, repository, digest): (&dyn Store, _, _) =
+                (&image.store, image.repository, image.digest);
+            check.image(text, &Place { store, repository, digest, saved: true }).await?;
+        }
+        return Ok(());
+    }
     // A bad name is refused before a key is opened or a registry asked, as the reference is parsed first.
     let images = args.images.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let trust = args.verifier.trust("loading verifierfrom key opts", face).await?;
-    let store = args.registry.remote(face)?;
+    let trust = args.verifier.trust(WORDS, face).await?;
+    let check = Check { args: &args, policies, trust, log, face };
+    let store = args.registry.remote_by_prefix(face)?;
     for (text, image) in args.images.iter().zip(&images) {
-        let report = attestations(&store, image, &trust, &args, face).await?;
-        policies.judge(&report, &args.predicate_type, args.explain, face)?;
+        check.image(text, &place(&store, image, face).await?).await?;
+    }
+    Ok(())
+}
+
+/// What stands before a failure to read the key, in cosign's spelling.
+const WORDS: &str = "loading verifierfrom key opts";
+
+/// What all images of a command are held against.
+struct Check<'a> {
+    args: &'a Args,
+    policies: judge::Policies,
+    trust: Trust,
+    log: Option<RekorServer>,
+    face: &'a Face,
+}
+
+/// An image, and where its attestations lie.
+struct Place<'a> {
+    store: &'a dyn Store,
+    repository: Repository,
+    digest: Digest,
+    /// Whether it is a saved one.
+    saved: bool,
+}
+
+fn parse(text: &str) -> Result<Reference, Failure> {
+    text.parse::<Reference>().map_err(|error| Failure::new(error.to_string()))
+}
+
+async fn place<'a>(store: &'a dyn Store, image: &Reference, face: &Face) -> Result<Place<'a>, Failure> {
+    let digest = match image.selector() {
+        Selector::Digest(digest) => digest,
+        tag @ Selector::Tag(_) => {
+            let manifest = store.manifest(image.repository(), &tag).await;
+            manifest.map_err(|error| Failure::new(cosign::unchecked(&Unchecked::Store(error))))?.digest
+        }
+    };
+    let repository = attestation_repository(image.repository(), face)?;
+    Ok(Place { store, repository, digest, saved: false })
+}
+
+impl Check<'_> {
+    /// Verifies one image, judges it, and prints what holds.
+    async fn image(&self, text: &str, place: &Place<'_>) -> Result<(), Failure> {
+        let (args, face) = (self.args, self.face);
+        let report = self.attestations(place).await?;
+        self.policies.judge(&report, &args.predicate_type, args.explain, face)?;
         let facts: Vec<&Facts> = report.verified.iter().map(|attestation| &attestation.facts).collect();
-        print::header(text, &trust, false, args.check_claims, &facts, face);
+        print::header(text, &self.trust, false, args.check_claims, &facts, face);
         for attestation in judge::of_type(&report.verified, &args.predicate_type) {
             // A bundle's certificate is not printed, as in cosign.
             if let (Some(certificate), Source::Layer(_)) =
@@ -81,55 +147,47 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
             }
             face.out(judge::output_line(attestation));
         }
+        Ok(())
     }
-    Ok(())
-}
 
-fn parse(text: &str) -> Result<Reference, Failure> {
-    text.parse::<Reference>().map_err(|error| Failure::new(error.to_string()))
-}
-
-/// The attestations of one image that count.
-async fn attestations(
-    store: &dyn Store,
-    image: &Reference,
-    trust: &Trust,
-    args: &Args,
-    face: &Face,
-) -> Result<AttestationReport, Failure> {
-    let failed = |why: &Unchecked| Failure::new(cosign::unchecked(why));
-    let digest = match image.selector() {
-        Selector::Digest(digest) => digest,
-        tag @ Selector::Tag(_) => {
-            let manifest = store.manifest(image.repository(), &tag).await;
-            manifest.map_err(|error| failed(&Unchecked::Store(error)))?.digest
+    /// The attestations of one image that count.
+    async fn attestations(&self, place: &Place<'_>) -> Result<AttestationReport, Failure> {
+        let (args, trust) = (self.args, &self.trust);
+        let prefix = args.registry.attachment_tag_prefix.as_deref().filter(|_| !place.saved);
+        let store = Attachments::new(place.store, prefix, args.verifier.max_workers);
+        let request = FindRequest {
+            repository: &place.repository,
+            image: &place.digest,
+            formats: Formats::Both,
+            layer_limit: attachment_limit(self.face)?,
+        };
+        let report = match &self.log {
+            Some(log) => {
+                verify_attestations_asking(&store, &request, trust, args.check_claims, log).await
+            }
+            None => verify_attestations(&store, &request, trust, args.check_claims).await,
+        };
+        let report = report.map_err(|why| Failure::new(cosign::unchecked(&why)))?;
+        if args.explain {
+            explain::report(&report, trust, &args.predicate_type, args.check_claims, self.face);
         }
-    };
-    let repository = attestation_repository(image.repository(), face)?;
-    let request = FindRequest {
-        repository: &repository,
-        image: &digest,
-        formats: Formats::Both,
-        layer_limit: attachment_limit(face)?,
-    };
-    let report =
-        verify_attestations(store, &request, trust, args.check_claims).await.map_err(|why| failed(&why))?;
-    if args.explain {
-        explain::report(&report, trust, &args.predicate_type, args.check_claims, face);
+        let kind = wanted(&args.predicate_type);
+        let texts = report.refused.iter().filter(|refused| refused.reason.is_text_predicate()).count();
+        let nothing = report.verified.is_empty();
+        if place.saved && nothing && report.reasons().next().is_none() {
+            return Err(Failure::new("no attestations provided"));
+        }
+        // Attestations whose predicate is a text are verified and of no type at all; beside others they concern their own.
+        if (nothing && texts == 0)
+            || report
+                .refused
+                .iter()
+                .any(|refused| refused.reason.concerns(kind) && !(nothing && refused.reason.is_text_predicate()))
+        {
+            return Err(Failure::new(cosign::no_matching_attestations(&report)));
+        }
+        Ok(report)
     }
-    let kind = wanted(&args.predicate_type);
-    let texts = report.refused.iter().filter(|refused| refused.reason.is_text_predicate()).count();
-    let nothing = report.verified.is_empty();
-    // Attestations whose predicate is a text are verified and of no type at all; beside others they concern their own.
-    if (nothing && texts == 0)
-        || report
-            .refused
-            .iter()
-            .any(|refused| refused.reason.concerns(kind) && !(nothing && refused.reason.is_text_predicate()))
-    {
-        return Err(Failure::new(cosign::no_matching_attestations(&report)));
-    }
-    Ok(report)
 }
 
 /// Where attestations lie: `COSIGN_REPOSITORY`, or beside the image.

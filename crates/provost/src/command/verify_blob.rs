@@ -4,30 +4,29 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use provost_keys::Hash;
+use provost_oci::Digest;
 use provost_sigstore::annotation;
-use provost_verify::blob::{BundleFile, FileSigner, check_message};
+use provost_verify::asking::{Form, ask, question};
+use provost_verify::blob::{BundleFile, FileSigner, check_message, check_message_digest};
 use provost_verify::dialect::cosign;
 use provost_verify::find::MAX_LAYER_BYTES;
 use provost_verify::signature::check_file;
-use provost_verify::{Beside, Reason, Trust};
+use provost_verify::{AskedLog, Beside, Reason, Trust};
 
-use super::blob;
 use super::verifier::VerifierFlags;
+use super::verifier::log::RekorServer;
+use super::{blob, signature_file};
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::go_os;
-
-/// The largest signature file read, 64 KiB: the longest signature, RSA-4096 in base64, has 684 bytes.
-const MAX_SIGNATURE_BYTES: u64 = 64 * 1024;
+use crate::{go_os, key_reference};
 
 /// Verify the signature of a file.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
     verifier: VerifierFlags,
-    /// The signature: a file, or the base64 itself.
+    /// The signature: a file, a URL, env://VARIABLE, or the base64 itself.
     #[arg(long, env = "COSIGN_SIGNATURE", value_name = "SIGNATURE")]
     signature: Option<String>,
     /// A bundle file that holds the signature.
@@ -36,7 +35,7 @@ pub(crate) struct Args {
     /// The timestamp of an authority that lies beside the signature.
     #[arg(long, env = "COSIGN_RFC3161_TIMESTAMP", value_name = "FILE")]
     rfc3161_timestamp: Option<String>,
-    /// The file, or - for standard input.
+    /// The file, its digest (sha256:HEX) where a bundle signs it, or - for standard input.
     #[arg(value_name = "BLOB")]
     blobs: Vec<String>,
 }
@@ -54,18 +53,20 @@ pub(crate) async fn run(args: &Args, face: &Face) -> Result<(), Failure> {
         ));
     }
     args.verifier.agree()?;
-    if name.starts_with("sha256:") && !Path::new(name).exists() {
-        return Err(Failure::new(format!(
-            "verifying {name} by its digest is not supported by this version: give the file itself"
-        )));
-    }
     if args.signature.is_some() && args.bundle.is_some() {
         return Err(Failure::new("--signature and --bundle exclude each other: give one of them"));
     }
     if let Some(BundleFile::Sigstore(bundle)) = bundle_file(args.bundle.as_deref())? {
         let trust = args.verifier.trust("", face).await?;
-        let bytes = blob::read(name)?;
-        check_message(&bundle, &bytes, &trust).map_err(|reason| Failure::new(message_words(&reason)))?;
+        let checked = match blob::read_or_fetch(name, face).await {
+            Ok(bytes) => check_message(&bundle, &bytes, &trust),
+            // A digest stands for a file that is not here.
+            Err(failure) => {
+                let (hash, digest) = digest_of(name).ok_or(failure)?;
+                check_message_digest(&bundle, hash, &digest, &trust)
+            }
+        };
+        checked.map_err(|reason| Failure::new(message_words(&reason)))?;
     } else {
         stored(args, name, face).await?;
     }
@@ -78,23 +79,52 @@ async fn stored(args: &Args, name: &str, face: &Face) -> Result<(), Failure> {
     legacy_flags(&args.verifier, args.rfc3161_timestamp.as_deref())?;
     let (signature, signer, entry) = match (&args.signature, bundle_file(args.bundle.as_deref())?) {
         (_, Some(BundleFile::Cosign(bundle))) => (bundle.signature, bundle.signer, bundle.entry),
-        (Some(given), _) => (signature(given)?, None, None),
+        (Some(given), _) => (signature_file::read(given, face).await?, None, None),
         (None, _) => return Err(Failure::new("missing flag '--signature'")),
     };
     let (trust, named, chain) = args.verifier.trust_of_file("", face).await?;
-    let beside = Beside {
+    let mut beside = Beside {
         certificate: beside_certificate(named, signer)?,
         chain,
         entry,
         asked: Vec::new(),
-        stamp: timestamp(args.rfc3161_timestamp.as_deref())?,
+        stamp: timestamp(args.rfc3161_timestamp.as_deref(), face).await?,
     };
-    let bytes = blob::read(name)?;
-    check_stored(&bytes, &signature, &beside, &trust)
+    let bytes = blob::read_or_fetch(name, face).await?;
+    let mut checked = check_file(&bytes, &signature, &beside, &trust);
+    if let (Err(Reason::NoLogEntry), Some(log)) = (&checked, args.verifier.log(face)) {
+        let form = Form::Message { message: &bytes, signature: &signature };
+        checked = match logged(form, &mut beside, &trust, &log).await {
+            Ok(()) => check_file(&bytes, &signature, &beside, &trust),
+            Err(reason) => Err(reason),
+        };
+    }
+    told(checked)
 }
 
-fn check_stored(file: &[u8], signature: &[u8], beside: &Beside, trust: &Trust) -> Result<(), Failure> {
-    let checked = check_file(file, signature, beside, trust);
+/// Asks the log for an entry that is not stored beside a signature.
+///
+/// # Errors
+/// Why no log can show the signature, or does not.
+pub(crate) async fn logged(
+    form: Form<'_>,
+    beside: &mut Beside,
+    trust: &Trust,
+    log: &RekorServer,
+) -> Result<(), Reason> {
+    if let Some(proposed) = question(form, beside, trust)? {
+        beside.asked = ask(log as &dyn AskedLog, &proposed).await?;
+    }
+    Ok(())
+}
+
+/// The hash and digest that `sha256:<hex>` and its like name.
+fn digest_of(name: &str) -> Option<(Hash, Vec<u8>)> {
+    let digest: Digest = name.parse().ok()?;
+    Some((Hash::from_name(digest.algorithm().name())?, hex::decode(digest.hex()).ok()?))
+}
+
+fn told<T>(checked: Result<T, Reason>) -> Result<(), Failure> {
     checked.map(|_| ()).map_err(|reason| match &reason {
         Reason::NotTheKey { each } => {
             Failure::new(each.iter().map(cosign::payload_signature).collect::<Vec<_>>().join("\n "))
@@ -147,9 +177,9 @@ pub(crate) fn beside_certificate(
 }
 
 /// The timestamp of `--rfc3161-timestamp`.
-pub(crate) fn timestamp(path: Option<&str>) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(path) = path else { return Ok(None) };
-    let text = go_os::read(Path::new(path), MAX_SIGNATURE_BYTES)?;
+pub(crate) async fn timestamp(reference: Option<&str>, face: &Face) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(reference) = reference else { return Ok(None) };
+    let text = key_reference::file_or_url(reference, signature_file::MAX_SIGNATURE_BYTES, face).await?;
     Ok(Some(annotation::timestamp(&text)?))
 }
 
@@ -159,14 +189,4 @@ pub(crate) fn bundle_file(path: Option<&str>) -> Result<Option<BundleFile>, Fail
     let bytes = go_os::read(Path::new(path), MAX_LAYER_BYTES)?;
     let read = provost_verify::blob::read(&bytes);
     read.map(Some).map_err(|fault| Failure::from(fault).context(path))
-}
-
-fn signature(given: &str) -> Result<Vec<u8>, Failure> {
-    let text = match Path::new(given).exists() {
-        true => go_os::read(Path::new(given), MAX_SIGNATURE_BYTES)?,
-        false => given.to_owned().into_bytes(),
-    };
-    // Whatever is no base64 is the signature itself, as in cosign; line ends do not count.
-    let compact: Vec<u8> = text.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    Ok(STANDARD.decode(&compact).unwrap_or(text))
 }

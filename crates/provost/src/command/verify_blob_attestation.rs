@@ -7,16 +7,17 @@ use std::path::Path;
 use provost_keys::Hash;
 use provost_sigstore::rekor_client;
 use provost_statement::predicate_type;
+use provost_verify::asking::Form;
 use provost_verify::blob::BundleFile;
 use provost_verify::check::{CheckedAttestation, bundle_attestation, stored_attestation};
 use provost_verify::dialect::cosign;
 use provost_verify::find::MAX_LAYER_BYTES;
 use provost_verify::policy::policy_input;
-use provost_verify::{Beside, Wanted};
+use provost_verify::{Beside, Reason, Wanted};
 
 use super::blob;
 use super::verifier::VerifierFlags;
-use super::verify_blob::{beside_certificate, bundle_file, legacy_flags, timestamp};
+use super::verify_blob::{beside_certificate, bundle_file, legacy_flags, logged, timestamp};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::go_os;
@@ -76,7 +77,10 @@ pub(crate) async fn run(args: &Args, face: &Face) -> Result<(), Failure> {
         ));
     }
     args.verifier.agree()?;
-    let file = given_file.filter(|_| args.check_claims).map(blob::read).transpose()?;
+    let file = match given_file.filter(|_| args.check_claims) {
+        Some(name) => Some(blob::read_or_fetch(name, face).await?),
+        None => None,
+    };
     let algorithm = args.digest_alg.as_deref().unwrap_or("sha256");
     let hex = match (&file, &args.digest) {
         (Some(bytes), digest) => {
@@ -121,15 +125,21 @@ async fn attestation(
         _ => return Err(Failure::new("missing flag '--signature'")),
     };
     let (trust, named, chain) = args.verifier.trust_of_file("loading verifier from key opts", face).await?;
-    let beside = Beside {
+    let mut beside = Beside {
         certificate: beside_certificate(named, signer)?,
         chain,
         entry,
         asked: Vec::new(),
-        stamp: timestamp(args.rfc3161_timestamp.as_deref())?,
+        stamp: timestamp(args.rfc3161_timestamp.as_deref(), face).await?,
     };
-    stored_attestation(&envelope, &beside, &trust, wanted)
-        .map_err(|reason| Failure::new(cosign::reason(&reason)))
+    let mut checked = stored_attestation(&envelope, &beside, &trust, wanted);
+    if let (Err(Reason::NoLogEntry), Some(log)) = (&checked, args.verifier.log(face)) {
+        checked = match logged(Form::Envelope(&envelope), &mut beside, &trust, &log).await {
+            Ok(()) => stored_attestation(&envelope, &beside, &trust, wanted),
+            Err(reason) => Err(reason),
+        };
+    }
+    checked.map_err(|reason| Failure::new(cosign::reason(&reason)))
 }
 
 fn hashed(algorithm: &str, bytes: &[u8]) -> Result<String, Failure> {

@@ -5,6 +5,7 @@ use provost_sigstore::chain::ChainFault;
 use provost_sigstore::entry_content::ContentFault;
 use provost_sigstore::identity::{IdentityFault, WorkflowClaim};
 use provost_sigstore::sct::SctFault;
+use provost_sigstore::service_client::{ServiceError, Unreached};
 use provost_sigstore::stamp::StampFault;
 use provost_sigstore::transparency::LogFault;
 
@@ -27,6 +28,8 @@ pub(super) fn reason(reason: &Reason) -> String {
         Reason::Sct(fault) => sct(fault),
         Reason::Time(fault) => time(fault),
         Reason::NoLogEntry => "offline verification failed".to_owned(),
+        Reason::NotInLog => "signature not found in transparency log".to_owned(),
+        Reason::LogUnasked(error) => log_unasked(error),
         Reason::Log(fault) => format!("error verifying bundle: {}", log(fault)),
         Reason::LogContent(fault) => format!("error verifying bundle: {}", content(fault)),
         Reason::Stamp(fault) => format!("unable to verify RFC3161 timestamp bundle: {}", stamp(fault)),
@@ -35,6 +38,28 @@ pub(super) fn reason(reason: &Reason) -> String {
         }
         other => other.code().to_owned(),
     }
+}
+
+/// Why the log did not answer, in the words of cosign's client.
+pub(super) fn log_unasked(error: &ServiceError) -> String {
+    let why = match error {
+        ServiceError::Network { url, address, kind, cause, .. } => {
+            let why = match kind {
+                Unreached::Refused => format!("dial tcp {address}: connect: connection refused"),
+                Unreached::Timeout => "context deadline exceeded".to_owned(),
+                Unreached::Other => cause.clone(),
+            };
+            format!("Post \"{url}\": {why}")
+        }
+        ServiceError::Status { path, status: status @ 400, body, .. } => {
+            format!("[POST {path}][{status}] searchLogQueryBadRequest {body}")
+        }
+        ServiceError::Status { path, status, body, .. } => {
+            format!("[POST {path}][{status}] searchLogQuery default {body}")
+        }
+        other => other.to_string(),
+    };
+    format!("searching log query: {why}")
 }
 
 /// The path to a root, in the words of cosign's own check.

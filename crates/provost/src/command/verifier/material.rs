@@ -13,7 +13,7 @@ use provost_verify::dialect::go_text;
 use crate::command::initialize::cache;
 use crate::face::Face;
 use crate::failure::Failure;
-use crate::go_os;
+use crate::{go_os, key_reference};
 
 /// What is needed, and from which files.
 pub(super) struct Sources<'a> {
@@ -40,7 +40,7 @@ pub(super) struct Loaded {
 ///
 /// # Errors
 /// The first file that cannot be read, or what is needed and nowhere to be found: no network is asked.
-pub(super) fn load(sources: &Sources<'_>, face: &Face) -> Result<Loaded, Failure> {
+pub(super) async fn load(sources: &Sources<'_>, face: &Face) -> Result<Loaded, Failure> {
     if let Some(path) = sources.trusted_root {
         let material = trusted_root(Path::new(path))
             .map_err(|failure| failure.context("setting trusted material: loading trusted root"))?;
@@ -62,14 +62,15 @@ pub(super) fn load(sources: &Sources<'_>, face: &Face) -> Result<Loaded, Failure
             .map_err(|failure| failure.context("setting trusted material: loading trusted root"))?;
         return Ok(Loaded { material, from_trusted_root: true });
     }
-    let material = from_files(sources, &variable, face)
+    let material = from_files(sources, &variable, face).await;
+    let material = material
         .map_err(|failure| failure.context("setting up clients and keys"))?;
     Ok(Loaded { material, from_trusted_root: false })
 }
 
-fn from_files(
+async fn from_files(
     sources: &Sources<'_>,
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: &(dyn Fn(&str) -> Option<String> + Sync),
     face: &Face,
 ) -> Result<TrustMaterial, Failure> {
     let mut material = TrustMaterial::default();
@@ -94,20 +95,20 @@ fn from_files(
         material.add_ct_log(key.map_err(|failure| failure.context("getting ctlog public keys"))?);
     }
     if sources.authorities {
-        let loaded = authorities(sources, variable, &mut material, face);
+        let loaded = authorities(sources, variable, &mut material, face).await;
         loaded.map_err(|failure| failure.context("loading certs for keyless verification"))?;
     }
     Ok(material)
 }
 
-fn authorities(
+async fn authorities(
     sources: &Sources<'_>,
-    variable: &dyn Fn(&str) -> Option<String>,
+    variable: &(dyn Fn(&str) -> Option<String> + Sync),
     material: &mut TrustMaterial,
     face: &Face,
 ) -> Result<(), Failure> {
     if let Some(path) = sources.certificate_chain {
-        let mut chain = certificates(path)?;
+        let mut chain = certificates(path, face).await?;
         let root = chain.pop().ok_or_else(|| {
             Failure::new(format!("{path} holds no certificate: expected a chain that ends with the root"))
         })?;
@@ -115,34 +116,46 @@ fn authorities(
         return Ok(());
     }
     if let Some(path) = sources.ca_roots {
-        let roots = certificates(path)?;
-        let intermediates = sources.ca_intermediates.map(certificates).transpose()?.unwrap_or_default();
+        let roots = certificates(path, face).await?;
+        let intermediates = match sources.ca_intermediates {
+            Some(path) => certificates(path, face).await?,
+            None => Vec::new(),
+        };
         material.add_authority(roots, intermediates);
         return Ok(());
     }
     let path = variable("SIGSTORE_ROOT_FILE")
         .ok_or_else(|| missing("--ca-roots, --certificate-chain or SIGSTORE_ROOT_FILE", face))
         .map_err(|failure| failure.context("getting Fulcio roots"))?;
-    let (roots, intermediates) = certificates(&path)?.into_iter().partition(Certificate::is_self_issued);
+    let (roots, intermediates) = from_file(&path)?.into_iter().partition(Certificate::is_self_issued);
     material.add_authority(roots, intermediates);
     Ok(())
 }
 
-/// All certificates of a PEM file.
-pub(super) fn certificates(path: &str) -> Result<Vec<Certificate>, Failure> {
-    let text = go_os::read(Path::new(path), CERTIFICATE_FILE_LIMIT as u64)?;
-    Certificate::all_from_pem(&text).map_err(|error| Failure::new(go_text::certificate(&error)))
+/// All certificates of PEM: a file, a URL or `env://VARIABLE`, as cosign reads those of flags.
+pub(super) async fn certificates(reference: &str, face: &Face) -> Result<Vec<Certificate>, Failure> {
+    let text = key_reference::file_or_url(reference, CERTIFICATE_FILE_LIMIT, face).await?;
+    all_of(&text)
 }
 
-/// The first certificate of a file, PEM or that in base64.
-pub(super) fn certificate(path: &str) -> Result<Certificate, Failure> {
-    let text = go_os::read(Path::new(path), CERTIFICATE_FILE_LIMIT as u64)?;
+/// The first certificate of the same, PEM or that in base64.
+pub(super) async fn certificate(reference: &str, face: &Face) -> Result<Certificate, Failure> {
+    let text = key_reference::file_or_url(reference, CERTIFICATE_FILE_LIMIT, face).await?;
     Certificate::from_pem(&text).map_err(|error| Failure::new(go_text::certificate(&error)))
+}
+
+/// All certificates of a PEM file, as cosign reads those of variables and of timestamp authorities.
+fn from_file(path: &str) -> Result<Vec<Certificate>, Failure> {
+    all_of(&go_os::read(Path::new(path), CERTIFICATE_FILE_LIMIT as u64)?)
+}
+
+fn all_of(pem: &[u8]) -> Result<Vec<Certificate>, Failure> {
+    Certificate::all_from_pem(pem).map_err(|error| Failure::new(go_text::certificate(&error)))
 }
 
 /// A timestamp authority by its certificates: exactly one signs, at least one is a root.
 fn stamp_authority(path: &str) -> Result<StampAuthority, Failure> {
-    let all = certificates(path).map_err(|failure| failure.context("error reading TSA certificate file"))?;
+    let all = from_file(path).map_err(|failure| failure.context("error reading TSA certificate file"))?;
     let (authorities, leaves): (Vec<_>, Vec<_>) = all.into_iter().partition(Certificate::is_authority);
     let (roots, between): (Vec<_>, Vec<_>) = authorities.into_iter().partition(Certificate::is_self_issued);
     let [leaf] = leaves.as_slice() else {
@@ -175,7 +188,7 @@ fn trusted_root(path: &Path) -> Result<TrustMaterial, Failure> {
 
 /// The trusted root that was fetched, where there is one: that of the mirror initialized last, or the folder's own, or
 /// that of its only mirror.
-fn fetched_root(face: &Face) -> Result<Option<PathBuf>, Failure> {
+pub(crate) fn fetched_root(face: &Face) -> Result<Option<PathBuf>, Failure> {
     let Some(folder) = cache(face) else { return Ok(None) };
     let below = |folder: &Path| folder.join("targets").join("trusted_root.json");
     let initialized = initialize::initialized(&folder)?;
