@@ -173,6 +173,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let answer = match (method, path) {
         ("POST", "/api/v2/signingCert") => fulcio(&document, &bearer, shared),
         ("POST", "/api/v1/log/entries") => rekor_v1(&document, shared),
+        ("POST", "/api/v1/log/entries/retrieve") => retrieved(&document, shared),
         ("POST", "/api/v2/log/entries") => rekor_v2(&document, shared),
         ("POST", "/api/v1/timestamp") => {
             shared.authority.timestamps.answer(&body, shared.time).map(|body| plain("201 Created", body))
@@ -233,8 +234,8 @@ fn fulcio(request: &Value, bearer: &str, shared: &Shared) -> Option<Answer> {
     Some(plain("200 OK", answer.to_string().into_bytes()))
 }
 
-/// Takes an entry in, in the form Rekor v1 hashes.
-fn rekor_v1(request: &Value, shared: &Shared) -> Option<Answer> {
+/// The entry a proposal becomes, canonical JSON, as Rekor v1 hashes it.
+fn entered(request: &Value) -> Option<Vec<u8>> {
     let entry = match text(request, "/kind")? {
         "hashedrekord" => request.clone(),
         "dsse" => {
@@ -252,7 +253,21 @@ fn rekor_v1(request: &Value, shared: &Shared) -> Option<Answer> {
         _ => return None,
     };
     // serde_json's objects are sorted, which is what canonical means for these.
-    let body = entry.to_string().into_bytes();
+    Some(entry.to_string().into_bytes())
+}
+
+/// The entries there are of those proposed.
+fn retrieved(request: &Value, shared: &Shared) -> Option<Answer> {
+    let proposed = request.get("entries")?.as_array()?;
+    let entries = shared.entries.lock().unwrap_or_else(PoisonError::into_inner);
+    let there = |one: &Value| entries.get(&hex(&leaf_hash(&entered(one)?))).cloned();
+    let found: Vec<Value> = proposed.iter().filter_map(there).collect();
+    Some(plain("200 OK", Value::Array(found).to_string().into_bytes()))
+}
+
+/// Takes an entry in, in the form Rekor v1 hashes.
+fn rekor_v1(request: &Value, shared: &Shared) -> Option<Answer> {
+    let body = entered(request)?;
     let name = hex(&leaf_hash(&body));
     let mut entries = shared.entries.lock().unwrap_or_else(PoisonError::into_inner);
     if entries.contains_key(&name) {

@@ -94,7 +94,8 @@ pub(crate) const FALLBACK_TAG_WAIT: Duration = Duration::from_secs(5);
 /// lists of those two.
 pub const INDEX_DEPTH: usize = 4;
 
-/// How many manifests of one image are carried: over ten for each platform Go knows (45), in two lists.
+/// How many manifests of one image are carried, its lists included, by `copy`, `save` and `load` alike: over ten for each
+/// platform Go knows (45), in two lists.
 pub const MEMBERS: usize = 1000;
 
 /// Blobs carried at once, go-containerregistry's number of jobs.

@@ -12,9 +12,9 @@ use provost_oci::media_type::OCI_INDEX;
 use provost_oci::{Descriptor, Digest, ImageIndex, ImageManifest, Repository, Selector};
 use serde::Serialize;
 
+pub use self::saved::Saved;
 use crate::Remote;
 use crate::limits::{CARRIED_AT_ONCE, INDEX_DEPTH, SAVED_MANIFEST_LIMIT};
-pub use self::saved::Saved;
 use crate::store::{MANIFEST_LIMIT, Manifest, Store, StoreError};
 use crate::transfer::{Carried, blobs};
 

@@ -167,3 +167,24 @@ fn is_distributable(media_type: &str) -> bool {
 fn malformed(request: String, reason: String) -> StoreError {
     StoreError::Malformed { request, reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(number: usize) -> Manifest {
+        Manifest::new("application/vnd.oci.image.manifest.v1+json", number.to_string().into())
+    }
+
+    #[test]
+    fn exactly_the_limit_is_carried_and_one_more_is_not() {
+        let mut carried = Carried::default();
+        for number in 0..MEMBERS {
+            assert!(carried.add(manifest(number)).is_ok(), "{number}");
+        }
+        assert!(carried.add(manifest(0)).is_ok(), "what is there already is no more");
+        let over = carried.add(manifest(MEMBERS)).err().map(|fault| fault.0);
+        assert_eq!(over.unwrap(), "over 1000 manifests or 104857600 bytes of them in one image");
+        assert_eq!(carried.into_manifests().len(), MEMBERS);
+    }
+}

@@ -105,6 +105,6 @@ pub fn question_of(candidate: &Candidate, trust: &Trust) -> Result<Option<Vec<Va
 /// # Errors
 /// [`Reason::NotInLog`] where it has none of the entries, [`Reason::LogUnasked`] where it did not answer.
 pub async fn ask(log: &dyn AskedLog, proposed: &[Value]) -> Result<Vec<LogEntry>, Reason> {
-    let found = log.entries(proposed).await.map_err(Reason::LogUnasked)?;
+    let found = log.entries(proposed).await.map_err(|error| Reason::LogUnasked(Box::new(error)))?;
     if found.is_empty() { Err(Reason::NotInLog) } else { Ok(found) }
 }

@@ -7,9 +7,7 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
 use provost_sigstore::log_entry::LogEntry;
-pub use provost_statement::tag_scheme::{
-    ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION, SIGNATURE_LAYER,
-};
+pub use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION, SIGNATURE_LAYER};
 
 use crate::bundle::BUNDLE_MEDIA_TYPE;
 use crate::reason::Unchecked;

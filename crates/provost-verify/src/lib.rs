@@ -27,7 +27,9 @@ pub use beside::Beside;
 pub use check::{CheckedAttestation, TrustedKey, Wanted, check_attestation};
 pub use find::{Candidate, FindRequest, Formats, Source, each_attestation};
 pub use reason::{Reason, Unchecked, Verdict};
-pub use report::{AttestationReport, Ignored, Refused, Verified, verify_attestations, verify_attestations_asking};
+pub use report::{
+    AttestationReport, Ignored, Refused, Verified, verify_attestations, verify_attestations_asking,
+};
 pub use signature::{
     SignatureCandidate, VerifiedBundle, VerifiedSignature, check_signature, check_signature_bundle,
     check_signed_payload, find_signatures,

@@ -100,7 +100,7 @@ pub enum Reason {
     /// No log entry lies beside the signature, and the log that was asked has none.
     NotInLog,
     /// No log entry lies beside the signature, and the log did not answer: it could not be checked.
-    LogUnasked(ServiceError),
+    LogUnasked(Box<ServiceError>),
     /// The log entry is not known to be in a trusted log.
     Log(LogFault),
     /// The log entry is about something else.
@@ -283,7 +283,7 @@ pub enum Unchecked {
     /// The program was ending while signatures were verified.
     Interrupted,
     /// The log of signatures did not answer.
-    Log(ServiceError),
+    Log(Box<ServiceError>),
 }
 
 impl From<StoreError> for Unchecked {

@@ -72,12 +72,7 @@ impl AttestationReport {
         self.file(candidate, checked, position);
     }
 
-    fn file(
-        &mut self,
-        candidate: Candidate,
-        checked: Result<CheckedAttestation, Reason>,
-        position: usize,
-    ) {
+    fn file(&mut self, candidate: Candidate, checked: Result<CheckedAttestation, Reason>, position: usize) {
         match checked {
             Ok(CheckedAttestation { envelope, statement, facts }) => self.verified.push(Verified {
                 source: candidate.source,

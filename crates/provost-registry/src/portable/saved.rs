@@ -85,12 +85,7 @@ impl Store for Saved {
         Err(self.refused())
     }
 
-    async fn put_manifest(
-        &self,
-        _: &Repository,
-        _: &Selector,
-        _: &Manifest,
-    ) -> Result<Digest, StoreError> {
+    async fn put_manifest(&self, _: &Repository, _: &Selector, _: &Manifest) -> Result<Digest, StoreError> {
         Err(self.refused())
     }
 

@@ -33,7 +33,10 @@ impl<'a> Attachments<'a> {
     }
 
     fn refused(&self) -> StoreError {
-        StoreError::Refused { request: self.prefix.to_owned(), reason: "attachments are only read here".to_owned() }
+        StoreError::Refused {
+            request: self.prefix.to_owned(),
+            reason: "attachments are only read here".to_owned(),
+        }
     }
 }
 

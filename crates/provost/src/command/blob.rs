@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::key_reference::Vouch;
 use crate::{go_os, key_reference};
 
 /// The largest blob read, 1 GiB: it lies in memory once, while it is signed or checked.
@@ -46,5 +47,5 @@ pub(crate) async fn read_or_fetch(blob: &str, face: &Face) -> Result<Vec<u8>, Fa
         return read(blob);
     }
     let limit = usize::try_from(MAX_BLOB_BYTES).unwrap_or(usize::MAX);
-    Ok(key_reference::file_or_url(blob, limit, face).await?.to_vec())
+    Ok(key_reference::file_or_url(blob, limit, Vouch::Signature, face).await?.to_vec())
 }

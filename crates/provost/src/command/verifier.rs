@@ -141,9 +141,9 @@ impl VerifierFlags {
         }
     }
 
-    /// Whether neither a key nor a certificate is named.
+    /// Whether neither a key, on a token or not, nor a certificate is named.
     pub(crate) fn names_none(&self) -> bool {
-        given(&self.key).is_none() && given(&self.material.certificate).is_none()
+        !self.sk && given(&self.key).is_none() && given(&self.material.certificate).is_none()
     }
 
     /// Whether the log is left out.

@@ -213,7 +213,8 @@ impl<'a> Check<'a> {
         layers.extend(more);
         let workers = self.args.verifier.max_workers.min(FETCHES_AT_ONCE);
         let checked = stream::iter(layers).map(|layer| self.layer(layer, &place.digest)).buffered(workers);
-        checked.for_each(|checked| std::future::ready(found.layer(checked))).await;
+        let checked: Vec<_> = checked.collect().await;
+        checked.into_iter().for_each(|checked| found.layer(checked));
         found.signed()
     }
 

@@ -162,9 +162,7 @@ impl Check<'_> {
             layer_limit: attachment_limit(self.face)?,
         };
         let report = match &self.log {
-            Some(log) => {
-                verify_attestations_asking(&store, &request, trust, args.check_claims, log).await
-            }
+            Some(log) => verify_attestations_asking(&store, &request, trust, args.check_claims, log).await,
             None => verify_attestations(&store, &request, trust, args.check_claims).await,
         };
         let report = report.map_err(|why| Failure::new(cosign::unchecked(&why)))?;
@@ -179,10 +177,9 @@ impl Check<'_> {
         }
         // Attestations whose predicate is a text are verified and of no type at all; beside others they concern their own.
         if (nothing && texts == 0)
-            || report
-                .refused
-                .iter()
-                .any(|refused| refused.reason.concerns(kind) && !(nothing && refused.reason.is_text_predicate()))
+            || report.refused.iter().any(|refused| {
+                refused.reason.concerns(kind) && !(nothing && refused.reason.is_text_predicate())
+            })
         {
             return Err(Failure::new(cosign::no_matching_attestations(&report)));
         }

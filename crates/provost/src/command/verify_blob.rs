@@ -19,6 +19,7 @@ use super::verifier::log::RekorServer;
 use super::{blob, signature_file};
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::key_reference::Vouch;
 use crate::{go_os, key_reference};
 
 /// Verify the signature of a file.
@@ -179,7 +180,9 @@ pub(crate) fn beside_certificate(
 /// The timestamp of `--rfc3161-timestamp`.
 pub(crate) async fn timestamp(reference: Option<&str>, face: &Face) -> Result<Option<Vec<u8>>, Failure> {
     let Some(reference) = reference else { return Ok(None) };
-    let text = key_reference::file_or_url(reference, signature_file::MAX_SIGNATURE_BYTES, face).await?;
+    let text =
+        key_reference::file_or_url(reference, signature_file::MAX_SIGNATURE_BYTES, Vouch::Signature, face)
+            .await?;
     Ok(Some(annotation::timestamp(&text)?))
 }
 

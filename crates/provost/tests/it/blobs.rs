@@ -69,12 +69,16 @@ fn a_bundle_carries_the_signature() {
 fn what_is_missing_or_not_built_is_named() {
     let context = signed();
     context.write("none.json", "{}");
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (&["blob"], "provide a key with --key or --sk, a certificate"),
         (&["--key", "cosign.pub", "blob"], "missing flag '--signature'"),
         (&["--key", "cosign.pub", "--bundle", "none.json", "blob"], "none.json: the file is no bundle"),
         (&["--key", "cosign.pub", "--bundle", "none.json", "--signature", "s", "blob"], "exclude each other"),
-        (&["--key", "cosign.pub", "--signature", "s", "sha256:00"], "by its digest is not supported"),
+        (
+            &["--key", "cosign.pub", "--signature", "s", "sha256:00"],
+            "open sha256:00: no such file or directory",
+        ),
+        (&["--sk", "--signature", "s", "blob"], "keys on hardware tokens (--sk, --slot) are not supported"),
         (
             &["--bundle", "none.json", "blob"],
             "--certificate-identity or --certificate-identity-regexp is required",

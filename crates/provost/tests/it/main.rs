@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod asked_log;
 mod attacks;
 mod attest;
 mod blobs;
@@ -18,12 +19,14 @@ mod cue_archives;
 mod cue_language;
 mod cue_verbs;
 mod demo;
+mod given_signatures;
 mod image_build;
 mod initialize;
 mod jp;
 mod key_pairs;
 mod key_references;
 mod keyless;
+mod local_images;
 mod policies;
 mod policy_tests;
 mod provenance;

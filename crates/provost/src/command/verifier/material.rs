@@ -13,6 +13,7 @@ use provost_verify::dialect::go_text;
 use crate::command::initialize::cache;
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::key_reference::Vouch;
 use crate::{go_os, key_reference};
 
 /// What is needed, and from which files.
@@ -63,8 +64,7 @@ pub(super) async fn load(sources: &Sources<'_>, face: &Face) -> Result<Loaded, F
         return Ok(Loaded { material, from_trusted_root: true });
     }
     let material = from_files(sources, &variable, face).await;
-    let material = material
-        .map_err(|failure| failure.context("setting up clients and keys"))?;
+    let material = material.map_err(|failure| failure.context("setting up clients and keys"))?;
     Ok(Loaded { material, from_trusted_root: false })
 }
 
@@ -134,13 +134,13 @@ async fn authorities(
 
 /// All certificates of PEM: a file, a URL or `env://VARIABLE`, as cosign reads those of flags.
 pub(super) async fn certificates(reference: &str, face: &Face) -> Result<Vec<Certificate>, Failure> {
-    let text = key_reference::file_or_url(reference, CERTIFICATE_FILE_LIMIT, face).await?;
+    let text = key_reference::file_or_url(reference, CERTIFICATE_FILE_LIMIT, Vouch::Transport, face).await?;
     all_of(&text)
 }
 
 /// The first certificate of the same, PEM or that in base64.
 pub(super) async fn certificate(reference: &str, face: &Face) -> Result<Certificate, Failure> {
-    let text = key_reference::file_or_url(reference, CERTIFICATE_FILE_LIMIT, face).await?;
+    let text = key_reference::file_or_url(reference, CERTIFICATE_FILE_LIMIT, Vouch::Transport, face).await?;
     Certificate::from_pem(&text).map_err(|error| Failure::new(go_text::certificate(&error)))
 }
 

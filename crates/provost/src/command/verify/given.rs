@@ -12,22 +12,18 @@ use super::found::{Signed, layer_words};
 use super::{Check, Place};
 use crate::command::signature_file;
 use crate::failure::Failure;
-use crate::key_reference;
+use crate::key_reference::{self, Vouch};
 
 /// Exit code where the signature does not count.
 const NONE_MATCHES: u8 = 12;
 
 /// The signature, where it counts.
-pub(super) async fn signed(
-    check: &Check<'_>,
-    signature: &str,
-    place: &Place<'_>,
-) -> Result<Signed, Failure> {
+pub(super) async fn signed(check: &Check<'_>, signature: &str, place: &Place<'_>) -> Result<Signed, Failure> {
     let raw = signature_file::read(signature, check.face).await?;
     let payload = match check.args.payload.as_deref().filter(|text| !text.is_empty()) {
         Some(reference) => {
             let limit = usize::try_from(MAX_LAYER_BYTES).unwrap_or(usize::MAX);
-            key_reference::file_or_url(reference, limit, check.face).await?.to_vec()
+            key_reference::file_or_url(reference, limit, Vouch::Signature, check.face).await?.to_vec()
         }
         None => implied(place, check),
     };
