@@ -32,6 +32,35 @@ pub struct NewTrustedRoot {
     pub ct_logs: Vec<NewLog>,
     /// Timestamp authorities.
     pub timestamp_authorities: Vec<NewAuthority>,
+    /// Services of another trusted root, kept as they stand there.
+    pub kept: KeptServices,
+}
+
+/// Services taken over from a trusted root, as JSON.
+#[derive(Clone, Debug, Default)]
+pub struct KeptServices {
+    /// Transparency logs.
+    pub logs: Vec<Value>,
+    /// Certificate authorities.
+    pub authorities: Vec<Value>,
+    /// CT logs.
+    pub ct_logs: Vec<Value>,
+    /// Timestamp authorities.
+    pub timestamp_authorities: Vec<Value>,
+}
+
+impl KeptServices {
+    /// All services of a trusted root that has been read before.
+    #[must_use]
+    pub fn of(trusted_root: &Value) -> Self {
+        let list = |name: &str| trusted_root.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+        Self {
+            logs: list("tlogs"),
+            authorities: list("certificateAuthorities"),
+            ct_logs: list("ctlogs"),
+            timestamp_authorities: list("timestampAuthorities"),
+        }
+    }
 }
 
 /// A log.
@@ -116,24 +145,45 @@ impl NewTrustedRoot {
     /// The trusted root's JSON, in protobuf's order; entries of a kind by when they begin.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let logs = |list: &[NewLog]| sorted(list, |log| log.valid.start).map(NewLog::wire).collect();
-        let authorities = |list: &[NewAuthority]| {
-            sorted(list, |authority| authority.valid.start).map(NewAuthority::wire).collect()
+        let logs = |kept: &[Value], list: &[NewLog]| {
+            let ids: Vec<Value> = list.iter().map(|log| json!(STANDARD.encode(log.id()))).collect();
+            // A log that is described anew is not the one that was kept, as in cosign.
+            let other = |one: &&Value| one.pointer("/logId/keyId").is_none_or(|id| !ids.contains(id));
+            let kept = kept.iter().filter(other).map(|one| (start(one), Service::Kept(one.clone())));
+            sorted(kept.chain(list.iter().map(|log| (log.valid.start, Service::Log(log.wire())))))
+        };
+        let authorities = |kept: &[Value], list: &[NewAuthority]| {
+            let kept = kept.iter().map(|one| (start(one), Service::Kept(one.clone())));
+            sorted(kept.chain(list.iter().map(|one| (one.valid.start, Service::Authority(one.wire())))))
         };
         go_json::plain(&Wire {
             media_type: TRUSTED_ROOT_V01,
-            tlogs: logs(&self.logs),
-            certificate_authorities: authorities(&self.authorities),
-            ctlogs: logs(&self.ct_logs),
-            timestamp_authorities: authorities(&self.timestamp_authorities),
+            tlogs: logs(&self.kept.logs, &self.logs),
+            certificate_authorities: authorities(&self.kept.authorities, &self.authorities),
+            ctlogs: logs(&self.kept.ct_logs, &self.ct_logs),
+            timestamp_authorities: authorities(&self.kept.timestamp_authorities, &self.timestamp_authorities),
         })
     }
 }
 
-fn sorted<T>(list: &[T], start: impl Fn(&T) -> Option<Timestamp>) -> impl Iterator<Item = &T> {
-    let mut all: Vec<&T> = list.iter().collect();
-    all.sort_by_key(|one| start(one).unwrap_or(Timestamp::UNIX_EPOCH));
-    all.into_iter()
+/// From when a service of a trusted root counts.
+fn start(service: &Value) -> Option<Timestamp> {
+    let places = ["/validFor/start", "/publicKey/validFor/start"];
+    places.iter().find_map(|place| service.pointer(place)?.as_str()?.parse().ok())
+}
+
+fn sorted(services: impl Iterator<Item = (Option<Timestamp>, Service)>) -> Vec<Service> {
+    let mut all: Vec<_> = services.collect();
+    all.sort_by_key(|(start, _)| start.unwrap_or(Timestamp::UNIX_EPOCH));
+    all.into_iter().map(|(_, service)| service).collect()
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Service {
+    Log(LogWire),
+    Authority(AuthorityWire),
+    Kept(Value),
 }
 
 #[derive(Serialize)]
@@ -141,13 +191,13 @@ fn sorted<T>(list: &[T], start: impl Fn(&T) -> Option<Timestamp>) -> impl Iterat
 struct Wire {
     media_type: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tlogs: Vec<LogWire>,
+    tlogs: Vec<Service>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    certificate_authorities: Vec<AuthorityWire>,
+    certificate_authorities: Vec<Service>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ctlogs: Vec<LogWire>,
+    ctlogs: Vec<Service>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    timestamp_authorities: Vec<AuthorityWire>,
+    timestamp_authorities: Vec<Service>,
 }
 
 #[derive(Serialize)]

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use provost_keys::Hash;
+use provost_keys::{Hash, PublicKey};
+use provost_registry::service_client;
 use provost_sigstore::annotation;
 use provost_sigstore::bundle_writing::{Content, Material, NewBundle};
 use provost_sigstore::certificate::Certificate;
 use provost_sigstore::log_entry::LogEntry;
-use provost_sigstore::rekor_client::digest;
+use provost_sigstore::rekor_client::{LogSigner, digest};
+use provost_sigstore::rekor_search;
 use provost_statement::{Envelope, Limits, json};
 use serde_json::Value;
 
 use super::signing_config::written;
-use super::{blob, signer};
+use super::{blob, signer, signing};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::{go_os, key_reference};
@@ -108,8 +110,10 @@ async fn create(args: CreateArgs, face: &Face) -> Result<(), Failure> {
     if args.bundle.is_none() && args.signature.is_none() {
         return Err(Failure::new("must at least supply signature via --bundle or --signature"));
     }
-    if args.sk {
-        return Err(Failure::new("hardware tokens (--sk) are not supported by this version: give --key"));
+    if args.sk || args.slot.as_deref().is_some_and(|slot| !slot.is_empty()) {
+        return Err(Failure::new(
+            "keys on hardware tokens (--sk, --slot) are not supported: write the token's public key to a file and name it with --key",
+        ));
     }
     let parts = parts(&args)?;
     let key = match signer::given(args.key.as_ref()) {
@@ -140,16 +144,49 @@ async fn create(args: CreateArgs, face: &Face) -> Result<(), Failure> {
         Vec::new()
     } else {
         // What a bundle carries is the log's own word; asking the log again would add nothing.
-        vec![parts.log_entry.ok_or_else(|| {
-            Failure::new(format!(
-                "looking up entries at {} is not supported by this version: give a --bundle that holds its entry, or --ignore-tlog",
-                args.rekor_url
-            ))
-        })?]
+        match parts.log_entry {
+            Some(entry) => vec![entry],
+            None => vec![looked_up(&args, &content, &parts.certificate, key.as_ref(), face).await?],
+        }
     };
     let bundle =
         NewBundle { content, signer, log_entries, timestamps: parts.timestamp.into_iter().collect() };
     written(args.out.as_deref(), &bundle.to_json_as(MEDIA_TYPE), face)
+}
+
+/// The log's entry of what was signed; whoever reads the bundle verifies it.
+async fn looked_up(
+    args: &CreateArgs,
+    content: &Content,
+    certificate: &Option<Certificate>,
+    key: Option<&PublicKey>,
+    face: &Face,
+) -> Result<LogEntry, Failure> {
+    let (key, der) = match (certificate, key) {
+        (Some(certificate), _) => {
+            let key = certificate.public_key();
+            (key.map_err(|error| Failure::new(format!("the certificate: {error}")))?, certificate.der())
+        }
+        (None, Some(key)) => (key.clone(), key.to_der()),
+        (None, None) => return Err(Failure::new("must supply --key or --certificate")),
+    };
+    let signer = LogSigner { kind: key.kind(), der, is_certificate: certificate.is_some() };
+    let proposed = match (content, &args.attestation, signer::given(args.artifact.as_ref())) {
+        (Content::Message { signature, .. }, _, Some(artifact)) if artifact != "-" => {
+            rekor_search::message(&blob::read(artifact)?, signature, &signer)
+        }
+        (Content::Envelope(_), Some(file), _) => rekor_search::envelope(&read(file)?, &signer),
+        _ => {
+            return Err(Failure::new(
+                "the log is asked about files: give --artifact or --attestation as a file, or --ignore-tlog",
+            ));
+        }
+    };
+    let client = service_client(&signing::options(face))?;
+    let found = rekor_search::search(&client, &args.rekor_url, &proposed).await;
+    let found = found.map_err(|error| Failure::from(error).context("searching log query"))?;
+    let earliest = found.into_iter().min_by_key(|entry| entry.integrated_time);
+    earliest.ok_or_else(|| Failure::new("signature not found in transparency log"))
 }
 
 fn parts(args: &CreateArgs) -> Result<Parts, Failure> {

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use provost_keys::PublicKey;
 use provost_sigstore::certificate::Certificate;
-use provost_sigstore::trusted_root_writing::{NewAuthority, NewLog, NewTrustedRoot};
+use provost_sigstore::trust_root::{TRUSTED_ROOT_LIMIT, TrustMaterial};
+use provost_sigstore::trusted_root_writing::{KeptServices, NewAuthority, NewLog, NewTrustedRoot};
 use provost_sigstore::window::Window;
 
 use super::signing_config::{pairs, time, written};
+use super::verifier::material::fetched_root;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::go_os;
@@ -45,16 +47,20 @@ struct CreateArgs {
     /// A transparency log: url, public-key, start-time, and perhaps end-time, origin; repeatable.
     #[arg(long, value_name = "SERVICE")]
     rekor: Vec<String>,
-    /// Begin with public Sigstore's; not possible in this version.
+    /// Begin with the services of the trusted root that `initialize` has fetched.
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     with_default_services: bool,
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide = true)]
+    /// Leave its certificate authorities out.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     no_default_fulcio: bool,
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide = true)]
+    /// Leave its CT logs out.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     no_default_ctfe: bool,
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide = true)]
+    /// Leave its timestamp authorities out.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     no_default_tsa: bool,
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide = true)]
+    /// Leave its transparency logs out.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     no_default_rekor: bool,
     /// Older spelling: a certificate authority's chain.
     #[arg(long, value_name = "FILE", hide = true)]
@@ -114,15 +120,7 @@ fn create(args: &CreateArgs, face: &Face) -> Result<(), Failure> {
             return Err(Failure::new(format!("cannot use --{kind} and old {kind} flags at the same time")));
         }
     }
-    let left_out =
-        args.no_default_fulcio || args.no_default_ctfe || args.no_default_tsa || args.no_default_rekor;
-    if args.with_default_services {
-        let part = if left_out { " or parts of them" } else { "" };
-        return Err(Failure::new(format!(
-            "--with-default-services is not supported by this version: public Sigstore's services{part} are in its TUF repository; name yours with --fulcio, --rekor, --ctfe and --tsa"
-        )));
-    }
-    let mut root = NewTrustedRoot::default();
+    let mut root = NewTrustedRoot { kept: default_services(args, face)?, ..NewTrustedRoot::default() };
     for spec in &args.fulcio {
         let read = authority(spec, "fulcio", "Fulcio");
         root.authorities.push(read.map_err(|failure| failure.context("parsing fulcio spec"))?);
@@ -162,6 +160,36 @@ fn create(args: &CreateArgs, face: &Face) -> Result<(), Failure> {
         root.timestamp_authorities.push(whole(chain, url, |chain| chain.last()));
     }
     written(args.out.as_deref(), &root.to_json(), face)
+}
+
+/// The services of the trusted root that `initialize` has fetched, but for those left out.
+fn default_services(args: &CreateArgs, face: &Face) -> Result<KeptServices, Failure> {
+    if !args.with_default_services {
+        return Ok(KeptServices::default());
+    }
+    let read = || {
+        let Some(path) = fetched_root(face)? else {
+            return Err(Failure::new(
+                "none has been fetched: run `initialize` first, or name services with --fulcio, --rekor, --ctfe and --tsa",
+            ));
+        };
+        let json = go_os::read(&path, TRUSTED_ROOT_LIMIT as u64)?;
+        // What cannot be believed is not passed on.
+        TrustMaterial::from_trusted_root(&json)?;
+        Ok(KeptServices::of(&serde_json::from_slice(&json)?))
+    };
+    let mut kept = read().map_err(|failure| failure.context("getting default trusted root"))?;
+    for (left_out, services) in [
+        (args.no_default_fulcio, &mut kept.authorities),
+        (args.no_default_ctfe, &mut kept.ct_logs),
+        (args.no_default_tsa, &mut kept.timestamp_authorities),
+        (args.no_default_rekor, &mut kept.logs),
+    ] {
+        if left_out {
+            services.clear();
+        }
+    }
+    Ok(kept)
 }
 
 fn item(list: &[String], at: usize) -> &str {

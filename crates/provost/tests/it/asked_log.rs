@@ -239,3 +239,18 @@ fn a_files_signature_is_looked_up_too() {
     let told = Told::of(&command.output().unwrap());
     assert_eq!((told.exit, scene.asked()), (0, 2), "{told:?}");
 }
+
+#[test]
+fn a_bundle_is_made_with_the_entry_that_the_log_has() {
+    let scene = Scene::new();
+    let create = ["bundle", "create", "--artifact", "p.json", "--signature", "p.sig", "--key", "cosign.pub"];
+    let with = ["--rekor-url", &scene.services.url(), "--out", "b.json"];
+    let told = scene.run(&[create.as_slice(), &with].concat());
+    assert_eq!((told.exit, scene.asked()), (0, 1), "{told:?}");
+    let verify = ["verify-blob", "--key", "cosign.pub", "--bundle", "b.json", "--trusted-root", "root.json"];
+    let told = scene.run(&[verify.as_slice(), &["p.json"]].concat());
+    assert_eq!(told.exit, 0, "{told:?}");
+    scene.context.write("p.sig", "AAAA");
+    let told = scene.run(&[create.as_slice(), &with].concat());
+    assert!(told.stderr.contains("signature not found in transparency log"), "{told:?}");
+}

@@ -125,3 +125,36 @@ fn what_cannot_be_initialized_is_said_and_changes_nothing() {
     refused(&good, "Error: the TUF repository ");
     assert!(Path::new(&kept).exists());
 }
+
+#[test]
+fn a_trusted_root_begins_with_what_was_fetched() {
+    let context = Context::new();
+    let none = run(&context, &["trusted-root", "create", "--with-default-services"]);
+    assert_eq!(none.exit, 1, "{none:?}");
+    assert!(none.stderr.contains("none has been fetched: run `initialize` first"), "{none:?}");
+    let services = Services::start(jiff::Timestamp::now().as_second()).unwrap();
+    repository(&context, &services);
+    let mirror = format!("file://{}", context.folder().join("tuf").display());
+    assert_eq!(run(&context, &["initialize", "--mirror", &mirror, "--root", "root.json"]).exit, 0);
+    let other = Services::start(jiff::Timestamp::now().as_second()).unwrap();
+    context.write("other.pub", &other.authority().log.key.public_pem());
+    context.write("own.pub", &services.authority().log.key.public_pem());
+    let made = |more: &[&str]| -> serde_json::Value {
+        let told = run(&context, &[&["trusted-root", "create", "--with-default-services"], more].concat());
+        assert_eq!(told.exit, 0, "{told:?}");
+        serde_json::from_str(&told.stdout).unwrap()
+    };
+    let fetched = services.authority().trusted_root();
+    assert_eq!(made(&[]), fetched);
+    let rekor = |file: &str| {
+        format!("--rekor=url=https://log.test,public-key={file},start-time=2024-01-01T00:00:00Z")
+    };
+    let more = made(&["--no-default-tsa", &rekor("other.pub")]);
+    assert_eq!(more["timestampAuthorities"], serde_json::Value::Null);
+    assert_eq!(more["tlogs"].as_array().unwrap().len(), 2);
+    assert_eq!(more["ctlogs"], fetched["ctlogs"]);
+    // The same log, described anew.
+    let again = made(&[&rekor("own.pub")]);
+    assert_eq!(again["tlogs"].as_array().unwrap().len(), 1);
+    assert_eq!(again["tlogs"][0]["baseUrl"], "https://log.test");
+}

@@ -52,7 +52,7 @@ fn answer(stream: TcpStream, handler: &Handler) {
 }
 
 /// An API server that keeps Secrets, and refuses to change one that is immutable.
-fn api_server() -> String {
+pub(crate) fn api_server() -> String {
     let kept: Arc<Mutex<BTreeMap<String, serde_json::Value>>> = Arc::default();
     serve(move |line, body| {
         let mut kept = kept.lock().unwrap();
@@ -86,7 +86,7 @@ fn api_server() -> String {
     })
 }
 
-fn kubeconfig(context: &Context, address: &str) {
+pub(crate) fn kubeconfig(context: &Context, address: &str) {
     context.write(
         "kubeconfig",
         &format!(

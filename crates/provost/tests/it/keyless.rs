@@ -109,3 +109,39 @@ fn what_the_trusted_root_does_not_know_is_not_kept() {
     assert!(told.stderr.contains("error signing bundle: failed to verify log inclusion"), "{told:?}");
     assert!(!told.stderr.contains("Pushing signature to"), "{told:?}");
 }
+
+#[test]
+fn certificates_come_from_variables_and_urls_too() {
+    let (context, _registry, services, image) = built();
+    let url = services.url();
+    context.write("blob", "bytes\n");
+    let with = ["--new-bundle-format=false", "--use-signing-config=false", "--yes", "--tlog-upload=false"];
+    let keyless = ["--identity-token", "token.jwt", "--fulcio-url", &url];
+    let outputs = ["--output-signature", "s", "--output-certificate", "c"];
+    let told = run(&context, &[&["sign-blob"], with.as_slice(), &keyless, &outputs, &["blob"]].concat());
+    assert_eq!(told.exit, 0, "{told:?}");
+    let signed = run(&context, &[&["sign"], with.as_slice(), &keyless, &[&image]].concat());
+    assert_eq!(signed.exit, 0, "{signed:?}");
+    let read = |name: &str| std::fs::read_to_string(context.folder().join(name)).unwrap();
+    let authority = services.authority();
+    context.write("ctfe.pub", &authority.ct_log.public_pem());
+    let root = testkit::authority::pem("CERTIFICATE", &authority.root.certificate);
+    let between = testkit::authority::pem("CERTIFICATE", &authority.intermediate.certificate);
+    let verify = |roots: [&str; 2], arguments: &[&str]| {
+        let mut command = context.command();
+        command.env("LEAF", read("c")).env("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", "ctfe.pub");
+        command.env("ROOTS", &root).env("BETWEEN", &between);
+        command.args([arguments, &["--ca-roots", roots[0], "--ca-intermediates", roots[1]]].concat());
+        Told::of(&command.args(WHO).output().unwrap())
+    };
+    let given = ["env://ROOTS", "env://BETWEEN"];
+    let blob = ["verify-blob", "--certificate", "env://LEAF", "--signature", "s", "blob"];
+    let told = verify(given, &blob);
+    assert_eq!(told.exit, 0, "{told:?}");
+    let told = verify(given, &["verify", &image]);
+    assert_eq!(told.exit, 0, "{told:?}");
+    let told = verify(["env://NOWHERE", "env://BETWEEN"], &["verify", &image]);
+    assert!(told.stderr.contains("loading URL: env var $NOWHERE not found"), "{told:?}");
+    let told = verify(["http://192.0.2.1/roots.pem", "env://BETWEEN"], &["verify", &image]);
+    assert!(told.stderr.contains("over http: use https"), "{told:?}");
+}
