@@ -133,3 +133,20 @@ pub(super) mod text_of {
         Ok(format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_CHILDREN, elements, identifier};
+
+    #[test]
+    fn one_level_has_a_limit() {
+        assert_eq!(elements(&[5, 0].repeat(MAX_CHILDREN), "x").map(|all| all.len()), Ok(MAX_CHILDREN));
+        assert!(elements(&[5, 0].repeat(MAX_CHILDREN + 1), "x").is_err());
+    }
+
+    #[test]
+    fn identifiers_have_dots() {
+        assert_eq!(identifier(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d]), "1.2.840.113549");
+        assert_eq!(identifier(&[0x88, 0x37]), "2.999");
+    }
+}

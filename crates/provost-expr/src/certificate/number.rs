@@ -40,3 +40,21 @@ pub(super) fn decimal(der: &[u8]) -> String {
     }
     if text.is_empty() { "0".to_owned() } else { text }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_NUMBER, decimal, limited, small};
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        assert_eq!(decimal(&[]), "0");
+        assert_eq!(decimal(&[1, 0, 0, 0, 0, 0, 0, 0, 0]), "18446744073709551616");
+        assert_eq!((small(&[1, 0, 1]), small(&[0x80]), small(&[1; 9])), (Some(65537), None, None));
+    }
+
+    #[test]
+    fn long_numbers_have_a_limit() {
+        let long = vec![1; MAX_NUMBER + 1];
+        assert!(limited(&long, "x").is_err() && limited(&long[1..], "x").is_ok());
+    }
+}
