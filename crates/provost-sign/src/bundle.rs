@@ -1,5 +1,7 @@
 //! Making a bundle: sign, ask for a certificate, a timestamp and log entries, and keep all of it together.
 
+use std::borrow::Cow;
+
 use provost_keys::{HashChoice, KeyError, KeyKind, Signer};
 use provost_sigstore::bundle_writing::{Content, Material, NewBundle};
 use provost_sigstore::certificate::{Certificate, CertificateError};
@@ -48,6 +50,20 @@ pub struct Witnesses<'a> {
     pub timestamp_authorities: Vec<SigningService>,
     /// The transparency logs.
     pub logs: Vec<SigningService>,
+    /// Whether timestamps are about an envelope as it is stored, which verifiers of the older formats ask for, and not
+    /// about the signature in it.
+    pub stamp_stored: bool,
+}
+
+impl Witnesses<'_> {
+    /// What timestamps are about.
+    #[must_use]
+    pub fn stamped<'a>(&self, content: &'a Content) -> Cow<'a, [u8]> {
+        match content {
+            Content::Envelope(envelope) if self.stamp_stored => Cow::Owned(envelope.to_json()),
+            other => Cow::Borrowed(other.signature()),
+        }
+    }
 }
 
 /// Why no bundle was made.
@@ -140,8 +156,9 @@ pub async fn new_bundle(
     let log_signer = LogSigner { kind: key.kind(), der, is_certificate };
     let mut bundle = NewBundle { content, signer: material, log_entries: Vec::new(), timestamps: Vec::new() };
     for authority in &witnesses.timestamp_authorities {
-        let signature = bundle.content.signature();
-        bundle.timestamps.push(timestamp(witnesses.timestamp_client, &authority.url, signature).await?);
+        let stamped = witnesses.stamped(&bundle.content);
+        let stamp = timestamp(witnesses.timestamp_client, &authority.url, &stamped).await?;
+        bundle.timestamps.push(stamp);
     }
     for log in &witnesses.logs {
         let entry = enter(witnesses.client, &log.url, log.version, &bundle, &log_signer).await?;

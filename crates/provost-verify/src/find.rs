@@ -266,6 +266,7 @@ async fn bundle(
         Err(StoreError::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    // Its bytes are whole, by their digest, and whoever reads them finds no bundle: an index, an artifact of others, junk.
     let Ok(view) = read_manifest(&manifest.bytes, &referrer.to_string()) else { return Ok(None) };
     let [layer] = view.layers.as_slice() else { return Ok(None) };
     if !layer.media_type.starts_with(BUNDLE_MEDIA_TYPE) {

@@ -70,6 +70,7 @@ async fn every_kind_of_key_is_logged_and_stamped() {
                     timestamp_client: &client,
                     timestamp_authorities: service(services.timestamp_url(), 1),
                     logs: service(services.url(), version),
+                    stamp_stored: false,
                 };
                 let bundle = new_bundle(payload.clone(), &key, &Vouched::ByKey, &witnesses).await.unwrap();
                 let [entry] = bundle.log_entries.as_slice() else {
@@ -104,6 +105,7 @@ async fn a_certificate_is_asked_for_with_a_proof_of_the_key() {
         timestamp_client: &client,
         timestamp_authorities: Vec::new(),
         logs: service(services.url(), 1),
+        stamp_stored: false,
     };
     let [_, statement] = payloads();
     let bundle = new_bundle(statement, &key, &vouched, &witnesses).await.unwrap();
@@ -120,6 +122,7 @@ async fn an_entry_that_is_there_already_is_fetched() {
         timestamp_client: &client,
         timestamp_authorities: Vec::new(),
         logs: service(services.url(), 1),
+        stamp_stored: false,
     };
     // RSA signatures of PKCS#1 v1.5 are the same each time, so the second entry is the first.
     let [message, _] = payloads();
@@ -143,8 +146,13 @@ async fn an_answer_about_something_else_leaves_no_bundle() {
     let sign = async |payload: &Payload, key: &PrivateKey, version: u32, stamps: bool| {
         let stamps = if stamps { service(services.timestamp_url(), 1) } else { Vec::new() };
         let logs = if stamps.is_empty() { service(services.url(), version) } else { Vec::new() };
-        let witnesses =
-            Witnesses { client: &client, timestamp_client: &client, timestamp_authorities: stamps, logs };
+        let witnesses = Witnesses {
+            client: &client,
+            timestamp_client: &client,
+            timestamp_authorities: stamps,
+            logs,
+            stamp_stored: false,
+        };
         new_bundle(payload.clone(), key, &Vouched::ByKey, &witnesses).await
     };
     services.repeat_first_answers();
@@ -174,6 +182,7 @@ async fn a_service_that_fails_leaves_no_bundle() {
             timestamp_client: &client,
             timestamp_authorities: authorities,
             logs,
+            stamp_stored: false,
         };
         let [message, _] = payloads();
         new_bundle(message, &key, &Vouched::ByKey, &witnesses).await.unwrap_err()
@@ -200,6 +209,7 @@ async fn ed25519_signs_pure_only_where_asked_and_gets_no_certificate() {
         timestamp_client: &client,
         timestamp_authorities: Vec::new(),
         logs: Vec::new(),
+        stamp_stored: false,
     };
     for pure_ed25519 in [false, true] {
         let payload = Payload::Message { bytes: b"blob".to_vec(), pure_ed25519 };

@@ -225,6 +225,7 @@ impl<'a> Signing<'a> {
                 &FIRST_VERSION,
             )?,
             logs: chosen(&services.logs, services.log_choice, &REKOR_VERSIONS)?,
+            stamp_stored: !self.flags.new_bundle_format,
         };
         let second = witnesses.logs.iter().any(|log| log.version == 2);
         if second && witnesses.timestamp_authorities.is_empty() && keypair.token.is_some() {

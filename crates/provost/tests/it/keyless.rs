@@ -145,3 +145,22 @@ fn certificates_come_from_variables_and_urls_too() {
     let told = verify(["http://192.0.2.1/roots.pem", "env://BETWEEN"], &["verify", &image]);
     assert!(told.stderr.contains("over http: use https"), "{told:?}");
 }
+
+/// cosign stamps the signature here and asks for a timestamp of the envelope, so what it makes it does not verify.
+#[test]
+fn a_stamped_attestation_of_the_tag_scheme_verifies_by_its_timestamp() {
+    let (context, _registry, services, image) = built();
+    let (url, stamps) = (services.url(), services.timestamp_url());
+    context.write("p.json", r#"{"builder":{"id":"b"}}"#);
+    let old =
+        ["--new-bundle-format=false", "--use-signing-config=false", "--yes", "--trusted-root", "root.json"];
+    let services = ["--fulcio-url", &url, "--rekor-url", &url, "--timestamp-server-url", &stamps];
+    let predicate = ["--type", "slsaprovenance", "--predicate", "p.json", "--identity-token", "token.jwt"];
+    let told = run(&context, &[&["attest"], &old[..], &services, &predicate, &[&image]].concat());
+    assert_eq!(told.exit, 0, "{told:?}");
+    let verify = ["verify-attestation", "--type", "slsaprovenance", "--trusted-root", "root.json"];
+    for more in [["--use-signed-timestamps", "--insecure-ignore-tlog"].as_slice(), &[]] {
+        let told = run(&context, &[&verify, &WHO[..], more, &[&image]].concat());
+        assert_eq!(told.exit, 0, "{more:?} {told:?}");
+    }
+}

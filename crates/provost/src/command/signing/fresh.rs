@@ -20,10 +20,10 @@ pub(super) fn check(
     witnesses: &Witnesses<'_>,
     now: Timestamp,
 ) -> Result<(), String> {
-    let signature = bundle.content.signature();
+    let stamped = witnesses.stamped(&bundle.content);
     let mut times = Vec::new();
     for token in &bundle.timestamps {
-        let time = stamp::verify(token, signature, &trusted.stamp_authorities);
+        let time = stamp::verify(token, &stamped, &trusted.stamp_authorities);
         times.push(time.map_err(|error| format!("failed to verify timestamps: {error}"))?);
     }
     let stamped = times.first().copied();
