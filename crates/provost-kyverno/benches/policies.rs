@@ -66,6 +66,7 @@ async fn report(count: usize, key: &PrivateKey, store: &Arc<MemoryStore>, digest
         clock: None,
         random: None,
         resolver: None,
+        anchors: None,
     };
     let request = pod(digest);
     let mut times = Vec::with_capacity(RUNS);

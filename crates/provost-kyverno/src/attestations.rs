@@ -3,11 +3,12 @@
 use futures_util::future::join_all;
 use provost_statement::Statement;
 use provost_verify::find::MAX_LAYER_BYTES;
-use provost_verify::{AttestationReport, FindRequest, Formats, verify_attestations};
+use provost_verify::{AttestationReport, FindRequest, Formats, Ignored, each_attestation};
 use serde_json::{Map, Value};
 
-use crate::attestors::{Leaf, Pems, Place, Set, key, repository_of, unreadable};
-use crate::cluster::Cluster;
+use crate::attestors::held::{self, Held, Means};
+use crate::attestors::key::NoKey;
+use crate::attestors::{Leaf, Pems, Place, Set, annotations_of, repository_of, unreadable};
 use crate::conditions::{self, Judged};
 use crate::context::ImageContext;
 use crate::outcome::{AttestationCause, AttestationFailure, Construct, Finding};
@@ -19,8 +20,8 @@ pub(crate) type Named = Vec<(String, Vec<Map<String, Value>>)>;
 /// What judging the attestations of an entry needs.
 #[derive(Clone, Copy)]
 pub(crate) struct Work<'a> {
-    /// Where keys in Secrets lie.
-    pub(crate) cluster: &'a dyn Cluster,
+    /// What attestors are made of.
+    pub(crate) means: Means<'a>,
     /// The rule's variables, with the image.
     pub(crate) context: &'a ImageContext<'a>,
     /// The entry.
@@ -132,14 +133,10 @@ async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<S
         SignatureKind::SigstoreBundle => Formats::Referrers,
         SignatureKind::Notary => return Err(AttestationCause::Unsupported(Construct::Notary)),
     };
-    if work.entry.cosign_oci11 {
-        return Err(AttestationCause::Unsupported(Construct::Referrers));
-    }
-    let trusted = match key::trusted(work.cluster, leaf).await {
-        Ok(trusted) => trusted,
-        Err(key::NoKey::Fault(fault)) => return Err(AttestationCause::Key(fault)),
-        Err(key::NoKey::Unsupported(construct)) => return Err(AttestationCause::Unsupported(construct)),
-    };
+    let held = held::held(work.means, work.entry.kind, leaf).await.map_err(|none| match none {
+        NoKey::Fault(fault) => AttestationCause::Key(fault),
+        NoKey::Unsupported(construct) => AttestationCause::Unsupported(construct),
+    })?;
     let repository = repository_of(work.entry, leaf.attestor, work.place).map_err(|reason| {
         AttestationCause::Unchecked(provost_verify::Unchecked::Store(unreadable(reason)))
     })?;
@@ -149,19 +146,44 @@ async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<S
         formats,
         layer_limit: MAX_LAYER_BYTES,
     };
-    let report = verify_attestations(work.place.store, &request, &trusted.into(), true)
-        .await
-        .map_err(AttestationCause::Unchecked)?;
+    let mut report = AttestationReport::default();
+    each_attestation(work.place.store, &request, |candidate| {
+        if let Some(trust) = held.trust_for(&candidate, work.place.digest) {
+            report.add(candidate, trust, work.place.digest, true);
+        }
+    })
+    .await
+    .map_err(AttestationCause::Unchecked)?;
+    let bundles = formats == Formats::Referrers;
+    leave_out(&mut report, &held, bundles);
     if report.verified.is_empty() {
-        return Err(match formats {
-            Formats::Referrers => AttestationCause::NoBundle,
-            _ => AttestationCause::NoMatch(Box::new(report)),
+        return Err(match bundles {
+            true => AttestationCause::NoBundle,
+            false => AttestationCause::NoMatch(Box::new(report)),
         });
     }
     let AttestationReport { verified, refused, .. } = report;
+    // Kyverno asks every attestation of the type for the identity, and no other.
+    for one in verified.iter().filter(|one| !bundles && one.statement.predicate_type == kind) {
+        held.who.is(one.facts.certificate.as_ref()).map_err(AttestationCause::Identity)?;
+    }
+    if !annotations_of(work.entry, leaf.attestor).is_empty() {
+        return Err(AttestationCause::Annotations);
+    }
     // A statement that cannot be of this type says nothing about it; Kyverno looks at no such statement either.
     if let Some(refused) = refused.into_iter().find(|refused| refused.reason.concerns(kind)) {
         return Err(AttestationCause::Refused(refused.reason));
     }
     Ok(verified.into_iter().map(|one| one.statement).collect())
+}
+
+/// Takes out what was signed at no known time, and of bundles those of others than the attestor names.
+fn leave_out(report: &mut AttestationReport, held: &Held, bundles: bool) {
+    for one in std::mem::take(&mut report.verified) {
+        match held.timely(&one.facts) {
+            Err(reason) => report.ignored.push(Ignored { source: one.source, reason }),
+            Ok(()) if bundles && held.who.is(one.facts.certificate.as_ref()).is_err() => {}
+            Ok(()) => report.verified.push(one),
+        }
+    }
 }

@@ -1,21 +1,25 @@
 //! Who must have signed: sets of attestors, and the signatures of an image.
 
+pub(crate) mod held;
+pub(crate) mod identity;
 pub(crate) mod key;
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use provost_oci::{Digest, Repository};
 use provost_registry::Store;
-use provost_verify::find::MAX_LAYER_BYTES;
+use provost_verify::find::{MAX_LAYER_BYTES, find_referred_signatures};
 use provost_verify::{
-    FindRequest, Formats, Reason, Trust, VerifiedSignature, check_signature, find_signatures,
+    FindRequest, Formats, Reason, VerifiedBundle, check_attestation, check_signature, check_signature_bundle,
+    each_attestation, find_signatures,
 };
 use serde_json::Value;
 
-use crate::cluster::Cluster;
 use crate::outcome::{AttestorCause, AttestorFailure, Construct, Finding};
 use crate::policy::entry::{Attestor, AttestorSet, Entry, SignatureKind};
+use held::{Held, Means};
+use key::NoKey;
 
 /// Where an image's signatures are looked for.
 #[derive(Clone, Copy)]
@@ -166,7 +170,7 @@ pub(crate) fn repository_of(
 }
 
 /// Whether the signatures of an image satisfy all attestor sets of an entry.
-pub(crate) async fn check(cluster: &dyn Cluster, entry: &Entry, place: Place<'_>) -> Result<(), Finding> {
+pub(crate) async fn check(means: Means<'_>, entry: &Entry, place: Place<'_>) -> Result<(), Finding> {
     let mut leaves = Vec::new();
     let sets: Vec<Set> = entry
         .attestors
@@ -175,8 +179,13 @@ pub(crate) async fn check(cluster: &dyn Cluster, entry: &Entry, place: Place<'_>
         .map(|(index, set)| Set::expand(set, &format!(".attestors[{index}]"), Pems::Each, &mut leaves))
         .collect();
     let judged = join_all(leaves.iter().map(|leaf| async {
-        let failed = |cause| AttestorFailure { path: leaf.path.clone(), cause };
-        check_leaf(cluster, entry, leaf, place).await.map_err(failed)
+        let path = match entry.kind {
+            // Kyverno names no kind of attestor here.
+            SignatureKind::Notary => leaf.path.strip_suffix(suffix(leaf.attestor)).unwrap_or(&leaf.path),
+            _ => &leaf.path,
+        };
+        let failed = |cause| AttestorFailure { path: path.to_owned(), cause };
+        check_leaf(means, entry, leaf, place).await.map_err(failed)
     }))
     .await;
     for set in &sets {
@@ -186,59 +195,147 @@ pub(crate) async fn check(cluster: &dyn Cluster, entry: &Entry, place: Place<'_>
 }
 
 async fn check_leaf(
-    cluster: &dyn Cluster,
+    means: Means<'_>,
     entry: &Entry,
     leaf: &Leaf<'_>,
     place: Place<'_>,
 ) -> Result<(), AttestorCause> {
-    match entry.kind {
-        SignatureKind::Cosign => {}
-        SignatureKind::SigstoreBundle => {
-            return Err(AttestorCause::Unsupported(Construct::BundledSignatures));
-        }
-        SignatureKind::Notary => return Err(AttestorCause::Unsupported(Construct::Notary)),
+    if entry.kind == SignatureKind::Notary {
+        return Err(AttestorCause::Unsupported(Construct::Notary));
     }
-    if entry.cosign_oci11 {
-        return Err(AttestorCause::Unsupported(Construct::Referrers));
-    }
-    let trusted = match key::trusted(cluster, leaf).await {
-        Ok(trusted) => trusted,
-        Err(key::NoKey::Fault(fault)) => return Err(AttestorCause::Key(fault)),
-        Err(key::NoKey::Unsupported(construct)) => return Err(AttestorCause::Unsupported(construct)),
-    };
+    let held = held::held(means, entry.kind, leaf).await.map_err(|none| match none {
+        NoKey::Fault(fault) => AttestorCause::Key(fault),
+        NoKey::Unsupported(construct) => AttestorCause::Unsupported(construct),
+    })?;
     let repository = repository_of(entry, leaf.attestor, place).map_err(malformed)?;
     let request = FindRequest {
         repository: &repository,
         image: place.digest,
-        formats: Formats::TagScheme,
+        formats: match entry.kind {
+            SignatureKind::SigstoreBundle => Formats::Referrers,
+            _ => Formats::TagScheme,
+        },
         layer_limit: MAX_LAYER_BYTES,
     };
-    let candidates = find_signatures(place.store, &request).await.map_err(AttestorCause::Unchecked)?;
-    if candidates.is_empty() {
-        return Err(AttestorCause::NoSignatures);
+    let wanted = annotations_of(entry, leaf.attestor);
+    match entry.kind {
+        SignatureKind::SigstoreBundle => bundles(&held, place, &request, wanted).await,
+        _ => signatures(&held, entry, place, &request, wanted).await,
     }
-    let none = BTreeMap::new();
-    let trust = Trust::from(trusted);
-    let checked: Vec<Result<VerifiedSignature, Reason>> =
-        candidates.iter().map(|c| check_signature(c, &trust, place.digest, &none)).collect();
-    let wanted = match leaf.attestor.annotations.is_empty() {
-        true => &entry.annotations,
-        false => &leaf.attestor.annotations,
-    };
-    let mut reasons = Vec::new();
-    let mut signed = false;
-    for one in checked {
-        match one {
-            Ok(signature) if carries(&signature, wanted) => return Ok(()),
-            Ok(_) => signed = true,
-            Err(reason) => reasons.push(reason),
-        }
-    }
-    Err(if signed { AttestorCause::Annotations } else { AttestorCause::NoMatch(reasons) })
 }
 
-fn carries(signature: &VerifiedSignature, wanted: &BTreeMap<String, String>) -> bool {
-    let optional = &signature.payload.optional;
+/// Whether a signature of the tag scheme, or with `cosignOCI11` of a referrer, is the attestor's.
+async fn signatures(
+    held: &Held,
+    entry: &Entry,
+    place: Place<'_>,
+    request: &FindRequest<'_>,
+    wanted: &BTreeMap<String, String>,
+) -> Result<(), AttestorCause> {
+    let referred = async {
+        match entry.cosign_oci11 {
+            true => find_referred_signatures(place.store, request).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (referred, tagged) = join(referred, find_signatures(place.store, request)).await;
+    // One signature that holds is enough; only where none does it matters that some could not be seen.
+    let (seen, mut unseen) = match (referred, tagged) {
+        (Ok(referred), Ok(tagged)) => ([referred, tagged].concat(), None),
+        (Ok(some), Err(why)) | (Err(why), Ok(some)) => (some, Some(why)),
+        (Err(why), Err(_)) => (Vec::new(), Some(why)),
+    };
+    let none = BTreeMap::new();
+    let mut reasons = Vec::new();
+    let mut mismatches = Vec::new();
+    let mut signed = false;
+    for candidate in &seen {
+        let checked = held.trusts.iter().map(|trust| {
+            let signature = check_signature(candidate, trust, place.digest, &none)?;
+            held.timely(&signature.facts)?;
+            Ok(signature)
+        });
+        match first_ok(checked) {
+            Some(Ok(signature)) => match held.who.is(signature.facts.certificate.as_ref()) {
+                Ok(()) if carries(&signature.payload.optional, wanted) => return Ok(()),
+                Ok(()) => signed = true,
+                Err(mismatch) => mismatches.push(mismatch),
+            },
+            Some(Err(reason)) => reasons.push(reason),
+            None => {}
+        }
+    }
+    Err(match unseen.take() {
+        Some(why) => AttestorCause::Unchecked(why),
+        None if seen.is_empty() => AttestorCause::NoSignatures,
+        None if signed => AttestorCause::Annotations,
+        None if !mismatches.is_empty() => AttestorCause::Identity(mismatches),
+        None => AttestorCause::NoMatch(reasons),
+    })
+}
+
+/// Whether a bundle is the attestor's: Kyverno takes any that verifies for a signature, attestations too.
+async fn bundles(
+    held: &Held,
+    place: Place<'_>,
+    request: &FindRequest<'_>,
+    wanted: &BTreeMap<String, String>,
+) -> Result<(), AttestorCause> {
+    let none = BTreeMap::new();
+    let mut good = false;
+    let mut signed = false;
+    each_attestation(place.store, request, |candidate| {
+        let checked = held.trusts.iter().map(|trust| {
+            let found = check_signature_bundle(&candidate, trust, place.digest, &none)?;
+            Ok((trust, found))
+        });
+        let Some(Ok((trust, found))) = first_ok(checked) else { return };
+        let Ok(facts) = check_attestation(&candidate, trust, place.digest, true).map(|found| found.facts)
+        else {
+            return;
+        };
+        if held.timely(&facts).is_err() || held.who.is(facts.certificate.as_ref()).is_err() {
+            return;
+        }
+        let optional = match &found {
+            VerifiedBundle::Signature { annotations, .. } => annotations,
+            VerifiedBundle::Attestation { .. } => &Value::Null,
+        };
+        match carries(optional, wanted) {
+            true => good = true,
+            false => signed = true,
+        }
+    })
+    .await
+    .map_err(AttestorCause::Unchecked)?;
+    match (good, signed) {
+        (true, _) => Ok(()),
+        (false, true) => Err(AttestorCause::Annotations),
+        (false, false) => Err(AttestorCause::NoBundle),
+    }
+}
+
+/// The first that holds, or else why the first does not.
+fn first_ok<T>(each: impl Iterator<Item = Result<T, Reason>>) -> Option<Result<T, Reason>> {
+    let mut fault = None;
+    for one in each {
+        match one {
+            Ok(found) => return Some(Ok(found)),
+            Err(reason) => fault = fault.or(Some(Err(reason))),
+        }
+    }
+    fault
+}
+
+/// The annotations a signature must carry: the attestor's own, or else the entry's.
+pub(crate) fn annotations_of<'a>(entry: &'a Entry, attestor: &'a Attestor) -> &'a BTreeMap<String, String> {
+    match attestor.annotations.is_empty() {
+        true => &entry.annotations,
+        false => &attestor.annotations,
+    }
+}
+
+fn carries(optional: &Value, wanted: &BTreeMap<String, String>) -> bool {
     wanted.iter().all(|(key, value)| optional.get(key).and_then(Value::as_str) == Some(value))
 }
 

@@ -11,6 +11,7 @@ use provost_expr::environment::{Clock, Environment, Random, Resolver};
 use provost_expr::image::ImageDefaults;
 use serde_json::Value;
 
+use crate::anchors::Anchors;
 use crate::cluster::{Cluster, Confined};
 use crate::exception::Exception;
 use crate::outcome::PolicyOutcome;
@@ -60,9 +61,17 @@ pub struct World<'a> {
     pub random: Option<&'a (dyn Random + Sync)>,
     /// Resolves host names for expressions.
     pub resolver: Option<&'a (dyn Resolver + Sync)>,
+    /// What is believed besides what policies name.
+    pub anchors: Option<&'a Anchors>,
 }
 
 impl<'a> World<'a> {
+    /// The present; without a clock a time at which no certificate holds any more.
+    pub(crate) fn now(&self) -> jiff::Timestamp {
+        let now = self.clock.map(|clock| clock.now().seconds);
+        now.and_then(|now| jiff::Timestamp::from_second(now).ok()).unwrap_or(jiff::Timestamp::MAX)
+    }
+
     /// What expressions may ask.
     #[must_use]
     pub fn environment(&self) -> Environment<'a> {

@@ -6,6 +6,7 @@
 //! patches in [`patch`], the answers of its two webhooks in [`review`], the lines of its commands in
 //! [`apply`] and [`test_file`].
 
+pub mod anchors;
 pub mod apply;
 mod attestations;
 mod attestors;
@@ -29,6 +30,7 @@ pub mod stores;
 pub mod test_file;
 pub mod yaml;
 
+pub use anchors::{Anchors, KeyServices, ServiceError};
 pub use cluster::{Cluster, ClusterError, Objects};
 pub use exception::Exception;
 pub use judge::{Judgement, Settings, World, judge};

@@ -12,6 +12,11 @@ use crate::outcome::{
     AttestationCause, AttestationFailure, AttestorCause, ContextCause, Finding, KeyFault, RuleOutcome,
 };
 
+/// What Kyverno says where no signature carries the annotations.
+const ANNOTATIONS: &str = "no signature matched the required annotations";
+/// What Kyverno says where no bundle verifies.
+const NO_BUNDLE: &str = "sigstore bundle verification failed: no matching signatures found";
+
 /// The message of a result, without control characters: parts of it come out of objects and predicates and end up on
 /// terminals.
 #[must_use]
@@ -95,7 +100,7 @@ fn words(outcome: &RuleOutcome) -> String {
 }
 
 fn unsupported(construct: &crate::outcome::Construct) -> String {
-    format!("{} is not supported yet, so it cannot be verified", construct.described())
+    construct.described()
 }
 
 fn context(name: &str, cause: &ContextCause) -> String {
@@ -138,7 +143,12 @@ fn attestor(cause: &AttestorCause) -> String {
             let each: Vec<_> = reasons.iter().map(signature).collect();
             format!("no matching signatures: {}", each.join("\n "))
         }
-        AttestorCause::Annotations => "no signature matched the required annotations".to_owned(),
+        AttestorCause::Annotations => ANNOTATIONS.to_owned(),
+        AttestorCause::NoBundle => NO_BUNDLE.to_owned(),
+        AttestorCause::Identity(mismatches) => {
+            let each: Vec<_> = mismatches.iter().map(ToString::to_string).collect();
+            each.join("; ")
+        }
         AttestorCause::Unchecked(why) => unchecked(why),
         AttestorCause::Unsupported(construct) => unsupported(construct),
     }
@@ -160,9 +170,9 @@ fn attestation(failure: &AttestationFailure, image: &str) -> String {
         AttestationCause::Key(fault) => key(fault),
         AttestationCause::ImageMissing => "not found".to_owned(),
         AttestationCause::NoMatch(report) => cosign::no_matching_attestations(report),
-        AttestationCause::NoBundle => {
-            "sigstore bundle verification failed: no matching signatures found".to_owned()
-        }
+        AttestationCause::NoBundle => NO_BUNDLE.to_owned(),
+        AttestationCause::Identity(mismatch) => mismatch.to_string(),
+        AttestationCause::Annotations => ANNOTATIONS.to_owned(),
         AttestationCause::Refused(reason) => {
             format!("an attestation that the key signed is refused: {}", cosign::reason(reason))
         }
@@ -200,6 +210,14 @@ fn key(fault: &KeyFault) -> String {
         }
         KeyFault::SecretWithoutKey { namespace, name } => {
             format!("failed to load public key from k8s://{namespace}/{name}: no cosign.pub in the secret")
+        }
+        KeyFault::Service { reference, reason } => {
+            format!("failed to load public key from {reference}: {reason}")
+        }
+        KeyFault::Material { attempt, reason } => format!("{attempt}: {reason}"),
+        KeyFault::Certificate { text, reason } => format!("failed to load certificate from {text}: {reason}"),
+        KeyFault::ChainTooLong { found, limit } => {
+            format!("certificate chain too long ({found}), maximum allowed is {limit}")
         }
         KeyFault::NotOpened { text } if text.contains("://") => format!(
             "failed to load public key from {text}: a policy's key is PEM, k8s:// or a Secret; nothing else is opened"

@@ -4,6 +4,7 @@ use provost_keys::KeyError;
 use provost_registry::StoreError;
 use provost_verify::{AttestationReport, Reason, Unchecked};
 
+pub use crate::attestors::identity::Mismatch;
 use crate::cluster::ClusterError;
 use crate::policy::{Action, FailurePolicy};
 
@@ -149,46 +150,75 @@ pub enum Finding {
     Unsupported(Construct),
 }
 
-/// What a policy may say that is not supported yet.
+/// What a policy may say that cannot be judged here: it is not supported, or the operator has not given what it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Construct {
-    /// Certificates as attestors.
-    Certificates,
-    /// Keyless identities as attestors.
-    Keyless,
-    /// Keys in key management services.
-    Kms(String),
-    /// A transparency log that must have seen the signature.
-    TransparencyLog,
-    /// A timestamp authority.
-    Timestamps,
+    /// An attestor that says nothing.
+    EmptyAttestor,
+    /// A trusted root is needed and none is at hand; why, where one should have been there.
+    NoTrustedRoot(Missing, Option<String>),
+    /// A key in a service, and why no service is asked.
+    Kms(String, Option<String>),
+    /// Certificates as attestors of bundles, which Kyverno takes for anybody.
+    BundledCertificates,
+    /// Bundles in a log without anybody who tells the time, which Kyverno cannot verify either.
+    BundledWithoutTime,
     /// Notation signatures.
     Notary,
-    /// Signatures as bundles.
-    BundledSignatures,
-    /// Signatures found through the referrers API of OCI 1.1.
-    Referrers,
     /// Credential helpers of cloud providers.
     Provider(String),
     /// Context entries of this kind.
     ContextEntry(&'static str),
 }
 
+/// What of a trusted root is needed and not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Certificate authorities.
+    Roots,
+    /// Transparency logs.
+    Logs,
+    /// CT logs.
+    CtLogs,
+}
+
 impl Construct {
-    /// The field, and what is not supported about it.
+    /// What cannot be judged, why, and what to do.
     #[must_use]
     pub fn described(&self) -> String {
+        let unsupported = |what: &str| format!("{what} is not supported yet, so it cannot be verified");
         match self {
-            Self::Certificates => "attestors.entries.certificates".to_owned(),
-            Self::Keyless => "attestors.entries.keyless".to_owned(),
-            Self::Kms(uri) => format!("attestors.entries.keys.kms ({uri})"),
-            Self::TransparencyLog => "attestors.entries.keys.rekor without ignoreTlog: true".to_owned(),
-            Self::Timestamps => "attestors.entries.keys.ctlog.tsaCertChain".to_owned(),
-            Self::Notary => "type: Notary".to_owned(),
-            Self::BundledSignatures => "attestors with type: SigstoreBundle".to_owned(),
-            Self::Referrers => "cosignOCI11: true".to_owned(),
-            Self::Provider(name) => format!("imageRegistryCredentials.providers: {name}"),
-            Self::ContextEntry(kind) => format!("context entries of kind {kind}"),
+            Self::EmptyAttestor => unsupported("an empty attestor"),
+            Self::NoTrustedRoot(missing, why) => {
+                let (words, own) = match missing {
+                    Missing::Roots => ("failed to get roots from fulcio", "keyless.roots"),
+                    Missing::Logs => {
+                        ("failed to load Rekor public keys", "rekor.pubkey, or rekor.ignoreTlog: true")
+                    }
+                    Missing::CtLogs => {
+                        ("failed to load CTLogs public keys", "ctlog.pubkey, or ctlog.ignoreSCT: true")
+                    }
+                };
+                let why = why.as_deref().unwrap_or("no trusted root is at hand");
+                format!(
+                    "{words}: {why}, and none is fetched while judging: expected --trusted-root FILE, a root that `initialize` has fetched, or {own} in the policy"
+                )
+            }
+            Self::Kms(reference, why) => {
+                let why = why
+                    .as_deref()
+                    .unwrap_or("keys in services are opened only where --allow-kms enables their kind");
+                format!("failed to load public key from {reference}: {why}")
+            }
+            Self::BundledCertificates => {
+                unsupported("attestors.entries.certificates with type: SigstoreBundle")
+            }
+            Self::BundledWithoutTime => {
+                unsupported("ctlog.ignoreSCT: true without rekor.ignoreTlog: true with type: SigstoreBundle")
+            }
+            Self::Notary => unsupported("type: Notary"),
+            Self::Provider(name) => unsupported(&format!("imageRegistryCredentials.providers: {name}")),
+            Self::ContextEntry(kind) => unsupported(&format!("context entries of kind {kind}")),
         }
     }
 }
@@ -273,6 +303,10 @@ pub enum AttestorCause {
     NoMatch(Vec<Reason>),
     /// The key signed, but with other annotations.
     Annotations,
+    /// None of the bundles is the attestor's.
+    NoBundle,
+    /// Certificates that are trusted signed, of others than the policy names.
+    Identity(Vec<Mismatch>),
     /// It could not be found out.
     Unchecked(Unchecked),
     /// It is of a kind that is not supported yet.
@@ -299,6 +333,10 @@ pub enum AttestationCause {
     NoMatch(Box<AttestationReport>),
     /// None of the bundles is the attestor's.
     NoBundle,
+    /// A certificate that is trusted signed one of the type, of another than the policy names.
+    Identity(Mismatch),
+    /// Annotations are asked for, which attestations do not have.
+    Annotations,
     /// A trusted key signed this and its form is refused (security.md 1).
     Refused(Reason),
     /// None of the statements has an object for a predicate.
@@ -331,6 +369,7 @@ impl PartialEq for AttestationCause {
         match (self, other) {
             (Self::Key(a), Self::Key(b)) => a == b,
             (Self::NoMatch(a), Self::NoMatch(b)) => a.reasons().eq(b.reasons()),
+            (Self::Identity(a), Self::Identity(b)) => a == b,
             (Self::Refused(a), Self::Refused(b)) => a == b,
             (Self::OtherTypes { wanted: a }, Self::OtherTypes { wanted: b }) => a == b,
             (Self::Conditions { kind: a, messages: m }, Self::Conditions { kind: b, messages: n }) => {
@@ -364,6 +403,34 @@ pub enum KeyFault {
         namespace: String,
         /// Its name.
         name: String,
+    },
+    /// A service that keeps keys gave none.
+    Service {
+        /// The reference.
+        reference: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Certificates or keys of logs that the policy holds cannot be used.
+    Material {
+        /// What was tried, in Kyverno's words.
+        attempt: &'static str,
+        /// Why it failed.
+        reason: String,
+    },
+    /// The certificate cannot be read.
+    Certificate {
+        /// The text that should hold it.
+        text: String,
+        /// Why not.
+        reason: String,
+    },
+    /// More certificates than may be looked at.
+    ChainTooLong {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
     },
     /// The text names something that a policy may not open (security.md 23).
     NotOpened {

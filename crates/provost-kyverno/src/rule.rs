@@ -190,7 +190,7 @@ fn modern(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn modern_entry(mut entry: Entry) -> Entry {
-    use crate::policy::entry::{Attestor, AttestorSet, Keys};
+    use crate::policy::entry::{Attestor, AttestorSet, Keyless, Keys};
     if !entry.image.is_empty() {
         entry.image_references.push(std::mem::take(&mut entry.image));
     }
@@ -199,11 +199,13 @@ fn modern_entry(mut entry: Entry) -> Entry {
     let attestor = if !key.is_empty() {
         Attestor { keys: Some(Keys { public_keys: key, ..Keys::default() }), ..Attestor::default() }
     } else if keyless {
-        let identity = serde_json::json!({
-            "issuer": std::mem::take(&mut entry.issuer),
-            "subject": std::mem::take(&mut entry.subject),
-            "roots": std::mem::take(&mut entry.roots),
-        });
+        let identity = Keyless {
+            issuer: std::mem::take(&mut entry.issuer),
+            subject: std::mem::take(&mut entry.subject),
+            roots: std::mem::take(&mut entry.roots),
+            additional_extensions: std::mem::take(&mut entry.additional_extensions),
+            ..Keyless::default()
+        };
         Attestor { keyless: Some(identity), ..Attestor::default() }
     } else {
         return entry;

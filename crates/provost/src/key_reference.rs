@@ -93,6 +93,11 @@ fn kms(face: &Face) -> Opener {
     Opener::new(surroundings::of(face), KmsKind::ALL)
 }
 
+/// What opens keys of these kinds alone, for policies, which others write.
+pub(crate) fn services(face: &Face, kinds: Vec<KmsKind>) -> Opener {
+    Opener::new(surroundings::of(face), kinds)
+}
+
 /// Where no plugin has the scheme, cosign takes the reference for a URL and says what it says of those.
 fn kms_words(error: KmsError) -> Failure {
     match error {

@@ -93,16 +93,18 @@ async fn web_identity(
         .or_else(|| around.variable("AWS_ENDPOINT_URL"))
         .unwrap_or_else(|| format!("https://sts.{region}.amazonaws.com{china}"));
     let session = around.variable("AWS_ROLE_SESSION_NAME").unwrap_or_else(|| SESSION.to_owned());
-    let mut form = url::form_urlencoded::Serializer::new(String::new());
-    form.append_pair("Action", "AssumeRoleWithWebIdentity")
+    // What writes forms cannot move between threads, so it ends here.
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("Action", "AssumeRoleWithWebIdentity")
         .append_pair("Version", "2011-06-15")
         .append_pair("RoleArn", role)
         .append_pair("RoleSessionName", &session)
-        .append_pair("WebIdentityToken", token.trim());
+        .append_pair("WebIdentityToken", token.trim())
+        .finish();
     let request = client
         .request(Method::POST, endpoint)
         .header("content-type", "application/x-www-form-urlencoded")
-        .body(form.finish());
+        .body(form);
     let answer = send(client, request).await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     if !(200..300).contains(&answer.status) {

@@ -10,6 +10,7 @@ use super::locate::{self, Located};
 use super::ready::{Ready, Start, ready};
 use super::{Scope, overridden};
 use crate::attestations::{self, Named, Work};
+use crate::attestors::held::Means;
 use crate::attestors::{self, Place};
 use crate::conditions;
 use crate::context::ImageContext;
@@ -248,11 +249,12 @@ async fn verified(
     };
     let place = Place { store: located.store.as_ref(), repository: &located.repository, digest };
     let context = ImageContext { rule: &ready.context, image: extract::info_view(image) };
-    let work = Work { cluster: scope.cluster, context: &context, entry, place };
+    let means = Means { cluster: scope.cluster, anchors: scope.world.anchors, now: scope.world.now() };
+    let work = Work { means, context: &context, entry, place };
     let signatures = async {
         match entry.attestors.is_empty() {
             true => Ok(()),
-            false => attestors::check(scope.cluster, entry, place).await,
+            false => attestors::check(means, entry, place).await,
         }
     };
     let (signatures, attested) = futures_util::future::join(signatures, attestations::check(work)).await;

@@ -128,9 +128,9 @@ pub struct Attestor {
     /// Static keys.
     pub keys: Option<Keys>,
     /// A certificate.
-    pub certificates: Option<Value>,
+    pub certificates: Option<Certificates>,
     /// A keyless identity.
-    pub keyless: Option<Value>,
+    pub keyless: Option<Keyless>,
     /// Annotations that the signature payload must carry, in place of the entry's.
     pub annotations: BTreeMap<String, String>,
     /// Where this attestor's signatures lie.
@@ -151,6 +151,42 @@ pub struct Keys {
     pub kms: String,
     /// The digest that is signed: sha224, sha256, sha384 or sha512.
     pub signature_algorithm: String,
+    /// The transparency log.
+    pub rekor: Option<Rekor>,
+    /// The certificate transparency log.
+    pub ctlog: Option<CtLog>,
+}
+
+/// A certificate of an attestor, its chain, or both.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Certificates {
+    /// The certificate, PEM or that in base64.
+    pub cert: String,
+    /// Its chain, or alone the roots of certificates that come with signatures.
+    pub cert_chain: String,
+    /// The transparency log.
+    pub rekor: Option<Rekor>,
+    /// The certificate transparency log.
+    pub ctlog: Option<CtLog>,
+}
+
+/// Whom a certificate that comes with a signature must name.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Keyless {
+    /// Who vouched for the identity; with wildcards.
+    pub issuer: String,
+    /// The same as a regular expression.
+    pub issuer_reg_exp: String,
+    /// The identity; with wildcards.
+    pub subject: String,
+    /// The same as a regular expression.
+    pub subject_reg_exp: String,
+    /// The certificates that are trusted, in place of the trusted root's.
+    pub roots: String,
+    /// Values of Fulcio's extensions; with wildcards.
+    pub additional_extensions: BTreeMap<String, String>,
     /// The transparency log.
     pub rekor: Option<Rekor>,
     /// The certificate transparency log.

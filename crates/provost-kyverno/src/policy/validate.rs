@@ -285,9 +285,7 @@ fn attestor(one: &Attestor, raw: &Value, kind: SignatureKind, path: &str, depth:
             return denied(&path, value(&path), Why::UnknownAlgorithm);
         }
     } else if let Some(certificates) = &one.certificates {
-        let empty =
-            |name: &str| certificates.get(name).and_then(Value::as_str).unwrap_or_default().is_empty();
-        if empty("cert") && empty("certChain") {
+        if certificates.cert.is_empty() && certificates.cert_chain.is_empty() {
             let path = format!("{path}.certificates");
             return denied(&path, value(&path), Why::CertificateRequired);
         }
@@ -296,8 +294,7 @@ fn attestor(one: &Attestor, raw: &Value, kind: SignatureKind, path: &str, depth:
         if kind == SignatureKind::Notary {
             return denied(&path, None, Why::KeylessWithNotary);
         }
-        let roots = keyless.get("roots").and_then(Value::as_str).unwrap_or_default();
-        if keyless.get("rekor").is_none() && roots.is_empty() {
+        if keyless.rekor.is_none() && keyless.roots.is_empty() {
             return denied(&path, value(&path), Why::RekorOrRootsRequired);
         }
     } else {

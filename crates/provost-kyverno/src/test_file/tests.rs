@@ -116,6 +116,7 @@ async fn run(case: &Case) -> Report {
         clock: None,
         random: None,
         resolver: None,
+        anchors: None,
     };
     case.run(&world, &case.selected(&Selector::default())).await
 }

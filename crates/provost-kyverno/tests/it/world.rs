@@ -359,6 +359,7 @@ impl<'a> RegistryWorld<'a> {
             clock: None,
             random: None,
             resolver: None,
+            anchors: None,
         }
     }
 }

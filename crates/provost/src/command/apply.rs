@@ -1,5 +1,6 @@
 //! `provost apply`: Kyverno policies over objects in files, with the lines and exit codes of `kyverno apply`.
 
+pub(crate) mod anchors;
 mod given;
 mod left;
 pub(crate) mod surroundings;
@@ -14,6 +15,7 @@ use provost_kyverno::yaml::written;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
+use anchors::AnchorFlags;
 use given::Given;
 use surroundings::Surroundings;
 
@@ -103,6 +105,8 @@ pub(crate) struct Args {
     #[arg(long)]
     continue_on_fail: bool,
     #[command(flatten)]
+    anchors: AnchorFlags,
+    #[command(flatten)]
     registry: RegistryFlags,
 }
 
@@ -110,7 +114,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     let given = Given::read(&args)?;
     let cluster = given.cluster();
-    let surroundings = Surroundings::new(args.registry.options(face)?);
+    let surroundings = Surroundings::new(args.registry.options(face)?, args.anchors.anchors(face)?);
     let options = Options { audit_warn: args.audit_warn };
     let world = surroundings.world(&cluster);
     let mut report = apply(&world, &given.documents, &given.objects, &given.stage, options).await;

@@ -11,6 +11,7 @@ use provost_kyverno::{Objects, load};
 use provost_statement::json::{self, Limits};
 use serde_json::Value;
 
+use super::apply::anchors::AnchorFlags;
 use super::apply::surroundings::{Surroundings, documents, documents_of_tree};
 use crate::face::Face;
 use crate::failure::Failure;
@@ -32,6 +33,8 @@ pub(crate) struct Args {
     /// A file with the objects that exist in the cluster: namespaces, ConfigMaps, Secrets, role bindings.
     #[arg(long, value_name = "FILE")]
     objects: Vec<PathBuf>,
+    #[command(flatten)]
+    anchors: AnchorFlags,
     #[command(flatten)]
     registry: RegistryFlags,
 }
@@ -67,7 +70,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         known.extend(documents(path)?);
     }
     let cluster = Objects::new(known);
-    let surroundings = Surroundings::new(args.registry.options(face)?);
+    let surroundings = Surroundings::new(args.registry.options(face)?, args.anchors.anchors(face)?);
     let world = surroundings.world(&cluster);
     let mut number = 0_usize;
     let mut unread = false;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use provost_kyverno::test_file::print::{Format, formatted, table};
 use provost_kyverno::test_file::{Report, Row, Selector};
 
+use crate::command::apply::anchors::AnchorFlags;
 use crate::command::apply::surroundings::Surroundings;
 use crate::face::Face;
 use crate::failure::Failure;
@@ -49,6 +50,8 @@ pub(crate) struct Args {
     /// Accepted for compatibility; images are always looked up where policies need it.
     #[arg(long = "registry")]
     registry_access: bool,
+    #[command(flatten)]
+    anchors: AnchorFlags,
     #[command(flatten)]
     registry: RegistryFlags,
 }
@@ -103,7 +106,7 @@ async fn all(args: Args, face: &Face) -> Result<(), Failure> {
         }
         return Err(Failure::new(format!("found {} errors after loading tests", broken.len())));
     }
-    let surroundings = Surroundings::new(args.registry.options(face)?);
+    let surroundings = Surroundings::new(args.registry.options(face)?, args.anchors.anchors(face)?);
     let mut sum = Sum::default();
     for test in tests {
         one(&args, format, &selector, test, &surroundings, &mut sum, face).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use provost_kyverno::{Access, Cluster, Settings, Stores, World};
+use provost_kyverno::{Access, Anchors, Cluster, Settings, Stores, World};
 use provost_registry::{Keychain, Remote, RemoteOptions, Store};
 use serde_json::Value;
 
@@ -19,13 +19,14 @@ pub(crate) struct Surroundings {
     registries: Registries,
     settings: Settings,
     machine: Machine,
+    anchors: Anchors,
 }
 
 impl Surroundings {
     /// Registries are reached in this way; entries of policies add their Secrets and plain http.
-    pub(crate) fn new(options: RemoteOptions) -> Self {
+    pub(crate) fn new(options: RemoteOptions, anchors: Anchors) -> Self {
         let registries = Registries { options, open: Mutex::default() };
-        Self { registries, settings: Settings::default(), machine: Machine }
+        Self { registries, settings: Settings::default(), machine: Machine, anchors }
     }
 
     /// The world with this cluster in it.
@@ -37,6 +38,7 @@ impl Surroundings {
             clock: Some(&self.machine),
             random: Some(&self.machine),
             resolver: Some(&self.machine),
+            anchors: Some(&self.anchors),
         }
     }
 }

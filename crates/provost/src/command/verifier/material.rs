@@ -68,6 +68,38 @@ pub(super) async fn load(sources: &Sources<'_>, face: &Face) -> Result<Loaded, F
     Ok(Loaded { material, from_trusted_root: false })
 }
 
+/// What is at hand for policies: the named root, or what the variables name, or the root that was fetched, or nothing.
+///
+/// # Errors
+/// The file that is no root, key or certificate.
+pub(crate) fn at_hand(named: Option<&str>, face: &Face) -> Result<TrustMaterial, Failure> {
+    if let Some(path) = named {
+        return trusted_root(Path::new(path));
+    }
+    let variable = |name: &str| face.environment.text(name).filter(|text| !text.is_empty());
+    let roots = variable("SIGSTORE_ROOT_FILE");
+    let log = variable("SIGSTORE_REKOR_PUBLIC_KEY");
+    let ct_log = variable("SIGSTORE_CT_LOG_PUBLIC_KEY_FILE");
+    let mut material = match fetched_root(face)? {
+        Some(path) if roots.is_none() || log.is_none() || ct_log.is_none() => trusted_root(&path)?,
+        _ => TrustMaterial::default(),
+    };
+    if let Some(path) = roots {
+        let (roots, intermediates) = certificates(&path)?.into_iter().partition(Certificate::is_self_issued);
+        material.authorities.clear();
+        material.add_authority(roots, intermediates);
+    }
+    if log.is_some() {
+        material.logs.clear();
+        material.add_log(log_key(log, "Rekor", "SIGSTORE_REKOR_PUBLIC_KEY", face)?);
+    }
+    if ct_log.is_some() {
+        material.ct_logs.clear();
+        material.add_ct_log(log_key(ct_log, "CTLog", "SIGSTORE_CT_LOG_PUBLIC_KEY_FILE", face)?);
+    }
+    Ok(material)
+}
+
 async fn from_files(
     sources: &Sources<'_>,
     variable: &(dyn Fn(&str) -> Option<String> + Sync),

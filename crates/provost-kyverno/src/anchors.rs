@@ -1,0 +1,48 @@
+//! What is believed besides what a policy names: a trusted root of the operator's, and services that keep keys.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use provost_keys::PublicKey;
+use provost_sigstore::trust_root::TrustMaterial;
+
+/// Why a service gave no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServiceError {
+    /// The operator has not allowed policies to name services of this kind.
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The service was asked and gave none.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Services that keep keys. Policies are written by others: only kinds that the operator enabled are ever connected to
+/// (security.md 23).
+#[async_trait]
+pub trait KeyServices: Send + Sync {
+    /// The public half of a key.
+    ///
+    /// # Errors
+    /// See [`ServiceError`].
+    async fn public_key(&self, reference: &str) -> Result<PublicKey, ServiceError>;
+}
+
+/// What whoever runs the judgement believes. Nothing of it is ever fetched while judging.
+#[derive(Clone, Default)]
+pub struct Anchors {
+    /// Authorities and logs for attestors that name none of their own.
+    pub material: TrustMaterial,
+    /// Why there are none, where some should have been there.
+    pub unreadable: Option<String>,
+    /// Services that keep keys.
+    pub services: Option<Arc<dyn KeyServices>>,
+    /// Whether certificates of Notary signatures count although nobody can be asked whether they were revoked.
+    pub ignore_revocation: bool,
+}
+
+impl std::fmt::Debug for Anchors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Anchors").field("material", &self.material).finish_non_exhaustive()
+    }
+}
