@@ -1,5 +1,6 @@
 //! Who must have signed: sets of attestors, and the signatures of an image.
 
+pub(crate) mod foreign;
 pub(crate) mod held;
 pub(crate) mod identity;
 pub(crate) mod key;

@@ -4,6 +4,7 @@ mod source;
 
 use provost_expr::context::{Lookup, LookupError, Origin, Root, Roots};
 use provost_expr::jmespath::Expression;
+use provost_expr::origins::Origins;
 use provost_expr::variables::{self as expansion, query};
 use serde_json::{Value, json};
 
@@ -162,15 +163,19 @@ impl<'a> RuleContext<'a> {
     /// A document of the policy with its variables replaced, and who wrote what came out: what variables put in is
     /// never expanded again.
     fn written(&self, document: &Value) -> Result<(Value, Origin), String> {
-        let environment = self.world.environment();
-        let (value, origins) = expansion::substitute_with_origins(document, &self.roots, &environment)
-            .map_err(|error| error.to_string())?;
+        let (value, origins) = self.substituted_with_origins(document)?;
         let origin = match (origins.any_foreign(), has_any(document)) {
             (true, _) => Origin::Foreign,
             (false, true) => Origin::Cluster,
             (false, false) => Origin::Policy,
         };
         Ok((value, origin))
+    }
+
+    /// A document with its variables replaced, and who wrote which part of it.
+    pub(crate) fn substituted_with_origins(&self, document: &Value) -> Result<(Value, Origins), String> {
+        expansion::substitute_with_origins(document, &self.roots, &self.world.environment())
+            .map_err(|error| error.to_string())
     }
 
     /// A document with its variables replaced.

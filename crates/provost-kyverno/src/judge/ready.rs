@@ -81,10 +81,14 @@ pub(crate) async fn ready<'a>(
     let entries = match &rule.template {
         None => rule.entries.clone(),
         Some(template) => {
-            let substituted = match context.substituted(template) {
+            let (substituted, by) = match context.substituted_with_origins(template) {
                 Ok(substituted) => substituted,
                 Err(error) => return done(Status::Error, Finding::VariablesUnresolved(error)),
             };
+            // Whoever wrote the object did this, so no failurePolicy forgives it.
+            if let Err(error) = crate::attestors::foreign::check(&substituted, &by) {
+                return done(Status::Fail, Finding::VariablesUnresolved(error));
+            }
             match rule.entries_from(&substituted) {
                 Ok(entries) => entries,
                 Err(cause) => {
