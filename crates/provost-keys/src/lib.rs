@@ -6,6 +6,7 @@
 
 mod encrypted;
 mod error;
+mod jose;
 mod kind;
 mod pem;
 pub mod plugin_protocol;
@@ -17,6 +18,7 @@ mod spki;
 mod ssh;
 
 pub use error::{KeyError, PrivateKeyFault, PublicKeyFault, SignatureError};
+pub use jose::JoseAlgorithm;
 pub use kind::{Hash, HashChoice, KeyKind};
 pub use pem::{KEY_FILE_LIMIT, pem_label};
 pub use private_key::PrivateKey;

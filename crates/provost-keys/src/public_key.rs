@@ -133,6 +133,11 @@ impl PublicKey {
         &self.0.der
     }
 
+    /// The point, or the PKCS#1 numbers in DER.
+    pub(crate) fn inner(&self) -> &[u8] {
+        &self.0.parts.inner
+    }
+
     /// The family and size of the key.
     #[must_use]
     pub fn kind(&self) -> KeyKind {

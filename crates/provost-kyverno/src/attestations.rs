@@ -11,7 +11,8 @@ use crate::attestors::key::NoKey;
 use crate::attestors::{Leaf, Pems, Place, Set, annotations_of, repository_of, unreadable};
 use crate::conditions::{self, Judged};
 use crate::context::ImageContext;
-use crate::outcome::{AttestationCause, AttestationFailure, Construct, Finding};
+use crate::notary::{self, NotSigned};
+use crate::outcome::{AttestationCause, AttestationFailure, Finding};
 use crate::policy::entry::{Attestation, Entry, SignatureKind};
 
 /// The predicates found for each named attestation of an entry, for its check across attestations.
@@ -82,28 +83,36 @@ async fn judge_leaf(
 ) -> Result<Vec<Map<String, Value>>, AttestationFailure> {
     let bare = |cause| AttestationFailure { path: None, cause };
     let kind = attestation.predicate_type();
-    let statements = statements(work, leaf, kind).await.map_err(bare)?;
-    let path = || Some(path_of(leaf, index));
-    let bundles = work.entry.kind == SignatureKind::SigstoreBundle;
-    // Kyverno filters bundles by type while it fetches them, and says of the others only that none matched.
-    if bundles && statements.iter().all(|s| s.predicate_type != kind) {
-        return Err(bare(AttestationCause::NoBundle));
-    }
-    if !statements.iter().any(|s| s.predicate().is_object()) {
-        return Err(bare(AttestationCause::NoPredicate));
-    }
-    let of_type: Vec<&Statement> = statements.iter().filter(|s| s.predicate_type == kind).collect();
-    let failed = |cause| AttestationFailure { path: path(), cause };
-    if of_type.is_empty() {
+    let failed = |cause| AttestationFailure { path: Some(path_of(leaf, index)), cause };
+    let predicates: Vec<Option<Map<String, Value>>> = match work.entry.kind {
+        SignatureKind::Notary => {
+            let found = notary::predicates(work.means, leaf.attestor, work.place, kind).await;
+            found.map_err(|none| bare(unsigned(none, kind)))?
+        }
+        _ => {
+            let statements = statements(work, leaf, kind).await.map_err(bare)?;
+            let bundles = work.entry.kind == SignatureKind::SigstoreBundle;
+            // Kyverno filters bundles by type while it fetches them, and says of the others only that none matched.
+            if bundles && statements.iter().all(|s| s.predicate_type != kind) {
+                return Err(bare(AttestationCause::NoBundle));
+            }
+            if !statements.iter().any(|s| s.predicate().is_object()) {
+                return Err(bare(AttestationCause::NoPredicate));
+            }
+            let of_type = statements.iter().filter(|s| s.predicate_type == kind);
+            of_type.map(|s| s.predicate().as_object().cloned()).collect()
+        }
+    };
+    if predicates.is_empty() {
         return Err(failed(AttestationCause::OtherTypes { wanted: kind.to_owned() }));
     }
-    let mut predicates = Vec::with_capacity(of_type.len());
-    for statement in of_type {
-        let Value::Object(predicate) = statement.predicate() else {
+    let mut held = Vec::with_capacity(predicates.len());
+    for predicate in predicates {
+        let Some(predicate) = predicate else {
             return Err(failed(AttestationCause::NotAnObject));
         };
-        match conditions::of_attestation(work.context, predicate, &attestation.conditions) {
-            Ok(Judged::Holds) => predicates.push(predicate.clone()),
+        match conditions::of_attestation(work.context, &predicate, &attestation.conditions) {
+            Ok(Judged::Holds) => held.push(predicate),
             Ok(Judged::Fails(messages)) => {
                 let kind = kind.to_owned();
                 return Err(failed(AttestationCause::Conditions { kind, messages }));
@@ -111,7 +120,16 @@ async fn judge_leaf(
             Err(error) => return Err(failed(AttestationCause::ConditionsUnresolved(error))),
         }
     }
-    Ok(predicates)
+    Ok(held)
+}
+
+fn unsigned(none: NotSigned, kind: &str) -> AttestationCause {
+    match none {
+        NotSigned::Key(fault) => AttestationCause::Key(fault),
+        NotSigned::Unsupported(construct) => AttestationCause::Unsupported(construct),
+        NotSigned::Faults(faults) => AttestationCause::Notation { kind: kind.to_owned(), faults },
+        NotSigned::Unchecked(why) => AttestationCause::Unchecked(why),
+    }
 }
 
 /// Kyverno counts attestations where it means entries, so the place of an attestor that stands in no nested set
@@ -129,9 +147,8 @@ fn path_of(leaf: &Leaf<'_>, index: usize) -> String {
 /// The statements an attestor signed; what it signed and we refuse fails here (security.md 1).
 async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<Statement>, AttestationCause> {
     let formats = match work.entry.kind {
-        SignatureKind::Cosign => Formats::TagScheme,
         SignatureKind::SigstoreBundle => Formats::Referrers,
-        SignatureKind::Notary => return Err(AttestationCause::Unsupported(Construct::Notary)),
+        _ => Formats::TagScheme,
     };
     let held = held::held(work.means, work.entry.kind, leaf).await.map_err(|none| match none {
         NoKey::Fault(fault) => AttestationCause::Key(fault),

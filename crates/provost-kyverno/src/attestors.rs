@@ -17,7 +17,8 @@ use provost_verify::{
 };
 use serde_json::Value;
 
-use crate::outcome::{AttestorCause, AttestorFailure, Construct, Finding};
+use crate::notary::{self, NotSigned};
+use crate::outcome::{AttestorCause, AttestorFailure, Finding};
 use crate::policy::entry::{Attestor, AttestorSet, Entry, SignatureKind};
 use held::{Held, Means};
 use key::NoKey;
@@ -202,7 +203,12 @@ async fn check_leaf(
     place: Place<'_>,
 ) -> Result<(), AttestorCause> {
     if entry.kind == SignatureKind::Notary {
-        return Err(AttestorCause::Unsupported(Construct::Notary));
+        return notary::signed(means, leaf.attestor, place).await.map_err(|none| match none {
+            NotSigned::Key(fault) => AttestorCause::Key(fault),
+            NotSigned::Unsupported(construct) => AttestorCause::Unsupported(construct),
+            NotSigned::Faults(faults) => AttestorCause::Notation(faults),
+            NotSigned::Unchecked(why) => AttestorCause::Unchecked(why),
+        });
     }
     let held = held::held(means, entry.kind, leaf).await.map_err(|none| match none {
         NoKey::Fault(fault) => AttestorCause::Key(fault),

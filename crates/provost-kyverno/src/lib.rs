@@ -19,6 +19,7 @@ pub mod exception;
 pub mod extract;
 pub mod judge;
 pub mod message;
+mod notary;
 pub mod outcome;
 pub mod patch;
 pub mod policy;

@@ -5,6 +5,7 @@ pub mod refusal;
 use provost_registry::StoreError;
 use provost_registry::store::NetworkFailure;
 use provost_verify::dialect::{cosign, go_text};
+use provost_verify::notation::NotationFault;
 use provost_verify::{Reason, Unchecked};
 
 use crate::cluster::ClusterError;
@@ -61,7 +62,7 @@ fn words(outcome: &RuleOutcome) -> String {
         }
         Finding::SignaturesMissing(failures) => {
             let each: Vec<_> =
-                failures.iter().map(|f| format!("{}: {}", f.path, attestor(&f.cause))).collect();
+                failures.iter().map(|f| format!("{}: {}", f.path, attestor(&f.cause, image))).collect();
             format!("failed to verify image {image}: {}", each.join("; "))
         }
         Finding::AttestationsMissing { verified, required, failures } => {
@@ -134,7 +135,7 @@ fn context(name: &str, cause: &ContextCause) -> String {
     }
 }
 
-fn attestor(cause: &AttestorCause) -> String {
+fn attestor(cause: &AttestorCause, image: &str) -> String {
     match cause {
         AttestorCause::Key(fault) => key(fault),
         AttestorCause::ImageMissing(error) => format!("image tag not found: {}", store(error)),
@@ -145,6 +146,7 @@ fn attestor(cause: &AttestorCause) -> String {
         }
         AttestorCause::Annotations => ANNOTATIONS.to_owned(),
         AttestorCause::NoBundle => NO_BUNDLE.to_owned(),
+        AttestorCause::Notation(faults) => notation(faults, image),
         AttestorCause::Identity(mismatches) => {
             let each: Vec<_> = mismatches.iter().map(ToString::to_string).collect();
             each.join("; ")
@@ -152,6 +154,11 @@ fn attestor(cause: &AttestorCause) -> String {
         AttestorCause::Unchecked(why) => unchecked(why),
         AttestorCause::Unsupported(construct) => unsupported(construct),
     }
+}
+
+fn notation(faults: &[NotationFault], image: &str) -> String {
+    let each: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    format!("failed to verify {image}: signature verification failed: {}", each.join("; "))
 }
 
 /// What cosign says of one image signature.
@@ -172,6 +179,10 @@ fn attestation(failure: &AttestationFailure, image: &str) -> String {
         AttestationCause::NoMatch(report) => cosign::no_matching_attestations(report),
         AttestationCause::NoBundle => NO_BUNDLE.to_owned(),
         AttestationCause::Identity(mismatch) => mismatch.to_string(),
+        AttestationCause::Notation { kind, faults } if faults.is_empty() => {
+            format!("no matching attestations found for image {image} with type {kind}")
+        }
+        AttestationCause::Notation { faults, .. } => notation(faults, image),
         AttestationCause::Annotations => ANNOTATIONS.to_owned(),
         AttestationCause::Refused(reason) => {
             format!("an attestation that the key signed is refused: {}", cosign::reason(reason))

@@ -2,6 +2,7 @@
 
 use provost_keys::KeyError;
 use provost_registry::StoreError;
+use provost_verify::notation::NotationFault;
 use provost_verify::{AttestationReport, Reason, Unchecked};
 
 pub use crate::attestors::identity::Mismatch;
@@ -163,8 +164,6 @@ pub enum Construct {
     BundledCertificates,
     /// Bundles in a log without anybody who tells the time, which Kyverno cannot verify either.
     BundledWithoutTime,
-    /// Notation signatures.
-    Notary,
     /// Credential helpers of cloud providers.
     Provider(String),
     /// Context entries of this kind.
@@ -216,7 +215,6 @@ impl Construct {
             Self::BundledWithoutTime => {
                 unsupported("ctlog.ignoreSCT: true without rekor.ignoreTlog: true with type: SigstoreBundle")
             }
-            Self::Notary => unsupported("type: Notary"),
             Self::Provider(name) => unsupported(&format!("imageRegistryCredentials.providers: {name}")),
             Self::ContextEntry(kind) => unsupported(&format!("context entries of kind {kind}")),
         }
@@ -307,6 +305,8 @@ pub enum AttestorCause {
     NoBundle,
     /// Certificates that are trusted signed, of others than the policy names.
     Identity(Vec<Mismatch>),
+    /// No signature of the Notary Project counts, and why each does not.
+    Notation(Vec<NotationFault>),
     /// It could not be found out.
     Unchecked(Unchecked),
     /// It is of a kind that is not supported yet.
@@ -337,6 +337,13 @@ pub enum AttestationCause {
     Identity(Mismatch),
     /// Annotations are asked for, which attestations do not have.
     Annotations,
+    /// Nothing of this type is signed in the way of the Notary Project, and why each signature does not count.
+    Notation {
+        /// The type wanted.
+        kind: String,
+        /// Why each signature does not count; none where nothing of the type is there.
+        faults: Vec<NotationFault>,
+    },
     /// A trusted key signed this and its form is refused (security.md 1).
     Refused(Reason),
     /// None of the statements has an object for a predicate.
@@ -370,6 +377,9 @@ impl PartialEq for AttestationCause {
             (Self::Key(a), Self::Key(b)) => a == b,
             (Self::NoMatch(a), Self::NoMatch(b)) => a.reasons().eq(b.reasons()),
             (Self::Identity(a), Self::Identity(b)) => a == b,
+            (Self::Notation { kind: a, faults: m }, Self::Notation { kind: b, faults: n }) => {
+                a == b && m == n
+            }
             (Self::Refused(a), Self::Refused(b)) => a == b,
             (Self::OtherTypes { wanted: a }, Self::OtherTypes { wanted: b }) => a == b,
             (Self::Conditions { kind: a, messages: m }, Self::Conditions { kind: b, messages: n }) => {

@@ -18,6 +18,9 @@ pub const CERTIFICATE_FILE_LIMIT: usize = 1024 * 1024;
 const FULCIO: &str = "1.3.6.1.4.1.57264.1.";
 /// Fulcio's user names stand in an otherName of this type.
 const USER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
+/// Where to ask about revocation: lists (2.5.29.31), and the issuer's services (1.3.6.1.5.5.7.1.1).
+const REVOCATION: [ObjectIdentifier; 2] =
+    [ObjectIdentifier::new_unwrap("2.5.29.31"), ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1")];
 /// Certificate timestamps inside a certificate (RFC 6962).
 pub(crate) const SCT_LIST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.2");
 
@@ -185,6 +188,13 @@ impl Certificate {
     pub fn is_authority(&self) -> bool {
         let constraints = self.0.parsed.tbs_certificate().get_extension::<BasicConstraints>();
         matches!(constraints, Ok(Some((_, constraints))) if constraints.ca)
+    }
+
+    /// Whether it says where to ask whether it was revoked: a list, or a service of its issuer's.
+    #[must_use]
+    pub fn may_be_revoked(&self) -> bool {
+        let extensions = self.0.parsed.tbs_certificate().extensions();
+        extensions.into_iter().flatten().any(|one| REVOCATION.contains(&one.extn_id))
     }
 
     /// Whether it names itself as its issuer.

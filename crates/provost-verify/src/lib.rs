@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod check;
 pub mod dialect;
 pub mod find;
+pub mod notation;
 pub mod policy;
 pub mod reason;
 pub mod report;

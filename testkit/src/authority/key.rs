@@ -40,6 +40,20 @@ impl SigningKey {
         self.pair.sign(&SystemRandom::new(), message).expect("random numbers").as_ref().to_vec()
     }
 
+    /// The same signature as two numbers side by side, as JOSE has it.
+    #[must_use]
+    pub fn sign_fixed(&self, message: &[u8]) -> Vec<u8> {
+        let signature = self.sign(message);
+        let (_, both, _) = der::read(&signature).unwrap_or_default();
+        let (_, r, rest) = der::read(both).unwrap_or_default();
+        let (_, s, _) = der::read(rest).unwrap_or_default();
+        let padded = |number: &[u8]| {
+            let number: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
+            [vec![0; 32_usize.saturating_sub(number.len())], number].concat()
+        };
+        [padded(r), padded(s)].concat()
+    }
+
     /// The public key: SubjectPublicKeyInfo in DER.
     #[must_use]
     pub fn spki(&self) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use provost_expr::environment::Clock;
 use provost_expr::go_time::Instant;
@@ -23,7 +23,7 @@ use provost_statement::{IN_TOTO_PAYLOAD, SimpleSigning};
 use provost_verify::find::{ENVELOPE_LAYER, REFERRED_SIGNATURE, SIGNATURE_ANNOTATION, scheme_tag};
 use serde_json::{Value, json};
 use testkit::MemoryStore;
-use testkit::authority::{AltName, Authority, SigningKey, pem};
+use testkit::authority::{AltName, Authority, CertificateSpec, SigningKey, certificate, pem};
 
 const NOW: i64 = 1_780_000_000;
 const DAY: i64 = 24 * 3600;
@@ -194,6 +194,38 @@ impl Scene {
         let AttachedLayer { bytes, annotations, .. } = self.signature_layer(false);
         let layers = vec![(SIGNATURE_LAYER, bytes.to_vec(), annotations)];
         put(&self.store, b"{}", layers, Some(&self.image), Some(REFERRED_SIGNATURE)).await;
+    }
+
+    /// Signs an artifact in the way of the Notary Project, with a certificate that still holds.
+    async fn notarize(&self, target: &Digest) {
+        let spec = CertificateSpec::leaf(Vec::new(), NOW - 100, NOW + 2 * DAY);
+        let spec = CertificateSpec { purposes: vec![certificate::CODE_SIGNING.to_vec()], ..spec };
+        let leaf = self.authority.intermediate.issue(&spec, &self.key.spki());
+        let which = Selector::Digest(target.clone());
+        let target = self.store.manifest(&repository(), &which).await.unwrap().descriptor();
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let protected = part(json!({
+            "alg": "ES256",
+            "cty": "application/vnd.cncf.notary.payload.v1+json",
+            "crit": ["io.cncf.notary.signingScheme"],
+            "io.cncf.notary.signingScheme": "notary.x509",
+            "io.cncf.notary.signingTime": "2026-05-28T20:26:40Z",
+        }));
+        let payload = part(json!({"targetArtifact": {
+            "mediaType": target.media_type, "digest": target.digest.to_string(), "size": target.size,
+        }}));
+        let signature = self.key.sign_fixed(format!("{protected}.{payload}").as_bytes());
+        let envelope = json!({
+            "payload": payload,
+            "protected": protected,
+            "header": {"x5c": [
+                STANDARD.encode(leaf), STANDARD.encode(&self.authority.intermediate.certificate),
+            ]},
+            "signature": URL_SAFE_NO_PAD.encode(signature),
+        });
+        let layers = vec![("application/jose+json", envelope.to_string().into_bytes(), BTreeMap::new())];
+        let kind = Some("application/vnd.cncf.notary.signature");
+        put(&self.store, b"{}", layers, Some(&target.digest), kind).await;
     }
 
     /// What a policy with this entry says of the image: nothing where it passes.
@@ -502,6 +534,53 @@ async fn annotations_of_attestations_never_match() {
     entry["annotations"] = json!({"env": "prod"});
     let said = scene.judged(&entry).await.unwrap_or_default();
     assert!(said.contains("no signature matched the required annotations"), "{said}");
+}
+
+#[tokio::test]
+async fn notary_signatures_and_attested_artifacts() {
+    let scene = Scene::new().await;
+    let root = pem("CERTIFICATE", &scene.authority.root.certificate);
+    let stranger = pem("CERTIFICATE", &Authority::new(NOW).root.certificate);
+    let by = |root: &str| json!({"certificates": {"cert": root}});
+    let notary = |mut entry: Value| {
+        entry["type"] = json!("Notary");
+        entry
+    };
+    let said = scene.judged(&notary(signed(&by(&root)))).await.unwrap_or_default();
+    let words = "failed to verify image reg.example/app@";
+    assert!(said.starts_with(words) && said.contains(".attestors[0].entries[0]: failed to verify"), "{said}");
+    assert!(said.contains("no signature is associated with the artifact"), "{said}");
+    scene.notarize(&scene.image).await;
+    assert_eq!(scene.judged(&notary(signed(&by(&root)))).await, None);
+    let said = scene.judged(&notary(signed(&by(&stranger)))).await.unwrap_or_default();
+    assert!(said.contains("leads to no certificate of the trust store"), "{said}");
+    let said = scene.judged(&notary(signed(&by("x")))).await.unwrap_or_default();
+    assert!(said.contains("failed to parse certificates: "), "{said}");
+    // What nobody signed says nothing, and all that is signed must hold.
+    let wanted = |root: &str| {
+        let all =
+            json!([{"all": [{"key": "{{ ok }}", "operator": "Equals", "value": true, "message": "not ok"}]}]);
+        let mut entry = attested(&by(root));
+        entry["attestations"][0]["type"] = json!("sbom/x");
+        entry["attestations"][0]["conditions"] = all;
+        notary(entry)
+    };
+    let said = scene.judged(&wanted(&root)).await.unwrap_or_default();
+    assert!(said.contains("no matching attestations found for image reg.example/app@"), "{said}");
+    let attach = |text: &'static str| {
+        let layers = vec![("application/json", text.as_bytes().to_vec(), BTreeMap::new())];
+        put(&scene.store, b"{}", layers, Some(&scene.image), Some("sbom/x"))
+    };
+    attach(r#"{"ok": false, "by": "nobody"}"#).await;
+    assert!(scene.judged(&wanted(&root)).await.unwrap_or_default().contains("no signature is associated"));
+    let good = attach(r#"{"ok": true}"#).await;
+    scene.notarize(&good).await;
+    assert_eq!(scene.judged(&wanted(&root)).await, None);
+    assert!(scene.judged(&wanted(&stranger)).await.is_some());
+    let bad = attach(r#"{"ok": false}"#).await;
+    scene.notarize(&bad).await;
+    let said = scene.judged(&wanted(&root)).await.unwrap_or_default();
+    assert!(said.contains("attestation checks failed") && said.contains("not ok"), "{said}");
 }
 
 struct Vault(PublicKey);
