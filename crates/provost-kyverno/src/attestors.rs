@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use futures_util::future::{join, join_all};
 use provost_oci::{Digest, Repository};
 use provost_registry::Store;
-use provost_verify::find::{MAX_LAYER_BYTES, find_referred_signatures};
+use provost_verify::find::{MAX_LAYER_BYTES, referring_signatures};
 use provost_verify::{
     FindRequest, Formats, Reason, VerifiedBundle, check_attestation, check_signature, check_signature_bundle,
     each_attestation, find_signatures,
@@ -241,7 +241,7 @@ async fn signatures(
 ) -> Result<(), AttestorCause> {
     let referred = async {
         match entry.cosign_oci11 {
-            true => find_referred_signatures(place.store, request).await,
+            true => referring_signatures(place.store, request).await,
             false => Ok(Vec::new()),
         }
     };

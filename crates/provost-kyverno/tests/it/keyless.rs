@@ -20,7 +20,7 @@ use provost_sigstore::annotation::{BUNDLE_ANNOTATION, CERTIFICATE_ANNOTATION, CH
 use provost_sigstore::trust_root::TrustMaterial;
 use provost_statement::envelope::pre_authentication_encoding;
 use provost_statement::{IN_TOTO_PAYLOAD, SimpleSigning};
-use provost_verify::find::{ENVELOPE_LAYER, REFERRED_SIGNATURE, SIGNATURE_ANNOTATION, scheme_tag};
+use provost_verify::find::{ENVELOPE_LAYER, SIGNATURE_ANNOTATION, scheme_tag};
 use serde_json::{Value, json};
 use testkit::MemoryStore;
 use testkit::authority::{AltName, Authority, CertificateSpec, SigningKey, certificate, pem};
@@ -30,6 +30,8 @@ const DAY: i64 = 24 * 3600;
 const ISSUER: &str = "https://issuer.example.test";
 const NAME: &str = "dev@example.test";
 const TYPE: &str = "https://slsa.dev/provenance/v1";
+/// cosign's kind of referrers that hold signatures.
+const REFERRED_SIGNATURE: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 const SIGNATURE_LAYER: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
 fn repository() -> Repository {

@@ -85,7 +85,7 @@ pub(crate) fn at_hand(named: Option<&str>, face: &Face) -> Result<TrustMaterial,
         _ => TrustMaterial::default(),
     };
     if let Some(path) = roots {
-        let (roots, intermediates) = certificates(&path)?.into_iter().partition(Certificate::is_self_issued);
+        let (roots, intermediates) = from_file(&path)?.into_iter().partition(Certificate::is_self_issued);
         material.authorities.clear();
         material.add_authority(roots, intermediates);
     }
