@@ -8,6 +8,7 @@
 
 mod ended;
 mod memory;
+mod rounds;
 mod sigstore;
 
 use std::collections::BTreeMap;
