@@ -1,8 +1,8 @@
-//! The project's own tasks: `cargo xtask ci`, `tidy`, `e2e`, `bench`, `replays`.
+//! The project's own tasks: `cargo xtask ci`, `tidy`, `e2e`, `bench`, `link-order`, `replays`.
 
 use std::process::ExitCode;
 
-use xtask::{bench, ci, e2e, replays, tidy};
+use xtask::{bench, ci, e2e, link_order, replays, tidy};
 
 #[expect(clippy::print_stderr, reason = "a task talks to the developer who started it")]
 fn main() -> ExitCode {
@@ -14,9 +14,10 @@ fn main() -> ExitCode {
         ["e2e", rest @ ..] => e2e::run(rest),
         ["replays"] => replays::run(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["link-order", rest @ ..] => link_order::run(rest),
         ["measure", rest @ ..] => bench::measure(rest),
         _ => {
-            eprintln!("usage: cargo xtask ci | tidy | e2e | replays | bench");
+            eprintln!("usage: cargo xtask ci | tidy | e2e | replays | bench | link-order");
             return ExitCode::from(2);
         }
     };

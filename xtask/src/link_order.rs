@@ -1,0 +1,122 @@
+//! The functions that a verification runs, written for the linker, which then lays them side by side.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::place::Place;
+use crate::servers::Server;
+use crate::shell;
+
+/// Where the linker script lies, below the workspace.
+const SCRIPT: &str = "crates/provost/link-order.ld";
+/// What begins the script; the rest is made.
+const HEAD: &str = "\
+/* Functions that verifying an image runs, side by side at the front of the program: read from all over a text of\n \
+* thirty megabytes, they would each bring along the pages around them. Written by `cargo xtask link-order`; a name that\n \
+* no longer exists is passed over. */\n";
+
+const FLAGS: [&str; 4] = ["--insecure-ignore-tlog=true", "--key", "cosign.pub", "IMAGE"];
+
+/// Runs verifications under valgrind's callgrind and writes the script anew.
+///
+/// # Errors
+/// When valgrind or the program fails, or names none of the program's functions.
+pub fn run(arguments: &[&str]) -> Result<()> {
+    let ["--bin", binary] = arguments else { bail!("usage: cargo xtask link-order --bin PROGRAM") };
+    shell::install(&[("valgrind", "valgrind")])?;
+    let binary = std::path::absolute(binary)?;
+    let place = Place::new(&binary)?;
+    place.write("p.json", r#"{"builder": {"id": "https://example.com/builder"}}"#)?;
+    place.write("b.cue", "predicate: builder: id: \"https://example.com/builder\"\n")?;
+    place.must(&["generate-key-pair"])?;
+    let registry = Server::provost_registry(&binary, place.folder())?;
+    let mut names = BTreeSet::new();
+    for format in ["--new-bundle-format=false", "--new-bundle-format=true"] {
+        let tag = format!("{}/order/app{}:v1", registry.address, format.len());
+        let image = place.image(&tag, format)?;
+        let how = ["--key", "cosign.key", "--use-signing-config=false", "--tlog-upload=false", format];
+        place.must(&[&["sign"], how.as_slice(), &[&image]].concat())?;
+        let about = ["--type", "slsaprovenance", "--predicate", "p.json", &image];
+        place.must(&[&["attest"], how.as_slice(), &about].concat())?;
+        let flags = FLAGS.map(|flag| if flag == "IMAGE" { tag.as_str() } else { flag });
+        let policy = ["--type", "slsaprovenance", "--policy", "b.cue"];
+        for verb in [vec!["verify"], [&["verify-attestation"], policy.as_slice()].concat()] {
+            names.extend(executed(&place, &binary, &[verb.as_slice(), &flags].concat())?);
+        }
+    }
+    let patterns: BTreeSet<String> = names.iter().filter_map(|name| pattern(name)).collect();
+    if patterns.is_empty() {
+        bail!("callgrind named no function of {}: is its symbol table stripped?", binary.display());
+    }
+    let lines: String = patterns.iter().map(|name| format!("    *(.text.{name})\n")).collect();
+    let script = format!("{HEAD}SECTIONS\n{{\n  .text.verify : {{\n{lines}  }}\n}}\nINSERT BEFORE .text\n");
+    fs::write(shell::root().join(SCRIPT), script).context(SCRIPT)?;
+    shell::say(&format!("{SCRIPT}: {} functions", patterns.len()));
+    Ok(())
+}
+
+/// The functions that a command runs, by their names in the symbol table.
+fn executed(place: &Place, binary: &Path, arguments: &[&str]) -> Result<BTreeSet<String>> {
+    let program = binary.to_str().context("the program's path is no text")?;
+    let callgrind = ["--tool=callgrind", "--demangle=no", "--callgrind-out-file=calls", program];
+    place.must_by(Path::new("valgrind"), &[callgrind.as_slice(), arguments].concat())?;
+    let calls = place.read("calls")?;
+    // A function is written `fn=(number) name` where it first appears, as callee `cfn=`; recursion adds `'2`.
+    let name = |line: &str| {
+        let (_, rest) = line.strip_prefix('c').unwrap_or(line).strip_prefix("fn=(")?.split_once(") ")?;
+        Some(rest.split('\'').next()?.to_owned())
+    };
+    Ok(calls.lines().filter_map(name).collect())
+}
+
+/// A symbol as the linker is to look for it: crates' disambiguators change with every version, and so does the suffix of
+/// what the compiler has split; `None` for what is no function of Rust or of aws-lc.
+fn pattern(symbol: &str) -> Option<String> {
+    let whole = symbol.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.$".contains(&byte));
+    if !whole || !(symbol.starts_with("_R") || symbol.contains("aws_lc") || symbol.starts_with("ecp_")) {
+        return None;
+    }
+    let symbol = symbol.split_once(".llvm.").map_or(symbol, |(name, _)| name);
+    let mut pattern = String::new();
+    let mut rest = symbol;
+    while let Some((before, after)) = rest.split_once("Cs") {
+        let end = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
+        // A disambiguator ends with an underscore; other letters that happen to be `Cs` stay.
+        match after.get(end..) {
+            Some(tail) if tail.starts_with('_') && end >= 9 => {
+                pattern.push_str(before);
+                pattern.push_str("Cs*");
+                rest = tail;
+            }
+            _ => {
+                pattern.push_str(before);
+                pattern.push_str("Cs");
+                rest = after;
+            }
+        }
+    }
+    pattern.push_str(rest);
+    Some(if symbol.starts_with("_R") { format!("{pattern}*") } else { pattern })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pattern;
+
+    #[test]
+    fn versions_do_not_hide_a_function() {
+        for (symbol, found) in [
+            ("_RNvCslNYArtu3iFV_14provost_verify5check", Some("_RNvCs*_14provost_verify5check*")),
+            ("_RNvNtCsgEmfK2I1SDS_4core3ptr4drop.llvm.123", Some("_RNvNtCs*_4core3ptr4drop*")),
+            ("_RNvC3abc4Csum", Some("_RNvC3abc4Csum*")),
+            ("aws_lc_0_47_0_SHA256_Update", Some("aws_lc_0_47_0_SHA256_Update")),
+            ("0x000000000001ab70", None),
+            ("malloc", None),
+        ] {
+            assert_eq!(pattern(symbol).as_deref(), found, "{symbol}");
+        }
+    }
+}
