@@ -186,7 +186,7 @@ fn certificates() {
 const OTHERWISE: [&str; 4] = ["avg(empty_list)", "sum(`[]`)", r"'\\'", "[:::]"];
 
 /// The public compliance suite of JMESPath, of which a copy is looked for where `JMESPATH_TESTS` says. It is no part of
-/// this project; docs/adr/0012-jmespath-suite.md has the figures.
+/// this project; docs/adr/0014-jmespath-suite.md has the figures.
 #[test]
 #[ignore = "needs JMESPATH_TESTS=FOLDER, a copy of the public suite's tests"]
 fn the_public_suite() {
