@@ -9,7 +9,7 @@ use provost_oci::{Digest, Reference, Selector};
 use provost_registry::Store;
 use provost_statement::predicate_type;
 use provost_verify::dialect::{cosign, go_text};
-use provost_verify::find::FETCHES_AT_ONCE;
+use provost_verify::find::SMALL_FETCHES_AT_ONCE;
 use provost_verify::{FindRequest, Formats, Source, Unchecked, each_attestation, find_signatures};
 
 use super::attachments::Attachments;
@@ -73,7 +73,8 @@ async fn signature(args: SignatureArgs, face: &Face) -> Result<(), Failure> {
     let (text, image) = only(&args.images)?;
     let remote = args.registry.remote_by_prefix(face)?;
     let digest = resolved(&remote, &image).await?;
-    let store = Attachments::new(&remote, args.registry.attachment_tag_prefix.as_deref(), FETCHES_AT_ONCE);
+    let store =
+        Attachments::new(&remote, args.registry.attachment_tag_prefix.as_deref(), SMALL_FETCHES_AT_ONCE);
     let repository = attestation_repository(image.repository(), face)?;
     let request = FindRequest {
         repository: &repository,
@@ -106,7 +107,8 @@ async fn attestation(args: AttestationArgs, face: &Face) -> Result<(), Failure> 
     let wanted = args.predicate_type.as_deref().filter(|word| !word.is_empty()).map(predicate_type::uri_of);
     let remote = args.registry.remote_by_prefix(face)?;
     let digest = resolved(&remote, &image).await?;
-    let store = Attachments::new(&remote, args.registry.attachment_tag_prefix.as_deref(), FETCHES_AT_ONCE);
+    let store =
+        Attachments::new(&remote, args.registry.attachment_tag_prefix.as_deref(), SMALL_FETCHES_AT_ONCE);
     if let Some(word) = args.predicate_type.as_deref().filter(|word| !word.is_empty())
         && wanted == Some(word)
         && !is_uri(word)

@@ -55,8 +55,8 @@ pub(crate) struct VerifierFlags {
     /// Read signatures that refer to the image in cosign's experimental form, too (verify only; elsewhere there is none).
     #[arg(long, env = "COSIGN_EXPERIMENTAL_OCI11", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
     pub(crate) experimental_oci11: bool,
-    /// The most that is fetched or asked at once; over 10 counts as 10, so that memory stays bounded.
-    #[arg(long, env = "COSIGN_MAX_WORKERS", default_value = "10", value_name = "NUMBER")]
+    /// The most that is fetched or asked at once; of what is large never more than 10, so that memory stays bounded.
+    #[arg(long, env = "COSIGN_MAX_WORKERS", default_value = "20", value_name = "NUMBER")]
     pub(crate) max_workers: usize,
     /// Ask for a timestamp of a timestamp authority.
     #[arg(long, env = "COSIGN_USE_SIGNED_TIMESTAMPS", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true")]
