@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::StoreError;
 use crate::answer::{Answer, Expect};
-use crate::endpoint::{Endpoint, blob_path, uploads_path};
+use crate::endpoint::{blob_path, uploads_path};
 use crate::limits::ERROR_BODY_LIMIT;
 use crate::transport::{Ask, Body, Target, Transport};
 
@@ -128,6 +128,6 @@ impl Transport {
             request: started.request.clone(),
             reason: "the answer does not say where to upload (no Location)".to_owned(),
         })?;
-        self.led_to(&Endpoint::of(repository)?, &Method::POST, &started.url, location)
+        self.led_to(&self.registries.of(repository)?.endpoint, &Method::POST, &started.url, location)
     }
 }

@@ -1,14 +1,11 @@
 //! Where a registry is: its URLs, and whether they may be spoken to without TLS.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use provost_oci::{Digest, Repository, Selector};
 use url::{Host, Url};
 
 use crate::StoreError;
-use crate::limits::REMEMBERED;
 
 /// How a registry is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,28 +34,6 @@ pub(crate) struct Endpoint {
     port: Option<u16>,
     https: Url,
     http: Url,
-}
-
-/// The endpoints of the registries met so far: their names are read once and not for each request.
-#[derive(Default)]
-pub(crate) struct Endpoints {
-    known: Mutex<HashMap<String, Arc<Endpoint>>>,
-}
-
-impl Endpoints {
-    /// The endpoint of a repository's registry.
-    pub(crate) fn of(&self, repository: &Repository) -> Result<Arc<Endpoint>, StoreError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoint) = known.get(repository.registry()) {
-            return Ok(Arc::clone(endpoint));
-        }
-        let endpoint = Arc::new(Endpoint::of(repository)?);
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        known.insert(repository.registry().to_owned(), Arc::clone(&endpoint));
-        Ok(endpoint)
-    }
 }
 
 impl Endpoint {

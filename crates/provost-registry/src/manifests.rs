@@ -9,7 +9,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::answer::{Answer, Expect};
-use crate::endpoint::{Endpoint, manifest_path, tags_path};
+use crate::endpoint::{manifest_path, tags_path};
 use crate::limits::{PAGES, TAGS_LIMIT, TAGS_PAGE_LIMIT};
 use crate::store::{MANIFEST_LIMIT, Manifest, StoreError};
 use crate::transport::{Ask, Target, Transport};
@@ -153,8 +153,8 @@ impl Transport {
         answer: &Answer,
     ) -> Result<Option<Url>, StoreError> {
         let Some(link) = next_link(&answer.headers) else { return Ok(None) };
-        let endpoint = Endpoint::of(repository)?;
-        let next = self.led_to(&endpoint, &Method::GET, &answer.url, link)?;
+        let registry = self.registries.of(repository)?;
+        let next = self.led_to(&registry.endpoint, &Method::GET, &answer.url, link)?;
         if next.origin() != answer.url.origin() {
             let reason = "the next page is on another host".to_owned();
             return Err(StoreError::Refused { request: answer.request.clone(), reason });

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::select_ok;
+use provost_oci::Repository;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Host;
 
+use crate::StoreError;
 use crate::address_rule::AddressRule;
 use crate::endpoint::{Endpoint, Scheme};
 use crate::limits::{ADDRESSES, CONNECT_TIME, REMEMBERED, TLS_SILENCE};
@@ -27,21 +29,35 @@ pub(crate) enum Greeted {
     Unreachable,
 }
 
-/// The schemes found so far. A slot's lock is held while its registry is being asked, so that requests that start
-/// together ask once.
-#[derive(Default)]
-pub(crate) struct Schemes {
-    slots: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Scheme>>>>>,
+/// A registry met in this process.
+pub(crate) struct Met {
+    /// Where it is: its name is read once and not for each request.
+    pub(crate) endpoint: Endpoint,
+    /// How it is spoken to, once that is found. The lock is held while the registry is being asked, so that requests
+    /// that start together ask once.
+    pub(crate) scheme: tokio::sync::Mutex<Option<Scheme>>,
 }
 
-impl Schemes {
-    /// The place where a registry's scheme is kept.
-    pub(crate) fn slot(&self, endpoint: &Endpoint) -> Arc<tokio::sync::Mutex<Option<Scheme>>> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if slots.len() >= REMEMBERED && !slots.contains_key(endpoint.registry()) {
-            slots.clear();
+/// The registries met so far.
+#[derive(Default)]
+pub(crate) struct Registries {
+    met: Mutex<HashMap<String, Arc<Met>>>,
+}
+
+impl Registries {
+    /// The registry of a repository.
+    pub(crate) fn of(&self, repository: &Repository) -> Result<Arc<Met>, StoreError> {
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = met.get(repository.registry()) {
+            return Ok(Arc::clone(known));
         }
-        Arc::clone(slots.entry(endpoint.registry().to_owned()).or_default())
+        let new =
+            Arc::new(Met { endpoint: Endpoint::of(repository)?, scheme: tokio::sync::Mutex::default() });
+        if met.len() >= REMEMBERED {
+            met.clear();
+        }
+        met.insert(repository.registry().to_owned(), Arc::clone(&new));
+        Ok(new)
     }
 }
 
@@ -77,17 +93,15 @@ pub(crate) async fn greet(endpoint: &Endpoint, rule: &AddressRule) -> Greeted {
 
 #[cfg(test)]
 mod tests {
-    use provost_oci::Repository;
-
     use super::*;
 
     #[test]
     fn not_more_than_the_limit_is_remembered() {
-        let schemes = Schemes::default();
+        let registries = Registries::default();
         for number in 0..=REMEMBERED {
             let repository = Repository::new(&format!("r{number}.local"), "team/app").unwrap();
-            schemes.slot(&Endpoint::of(&repository).unwrap());
+            registries.of(&repository).unwrap();
         }
-        assert!(schemes.slots.lock().unwrap().len() <= REMEMBERED);
+        assert!(registries.met.lock().unwrap().len() <= REMEMBERED);
     }
 }

@@ -13,14 +13,14 @@ use crate::StoreError;
 use crate::address_rule::{AddressRule, GuardedResolver};
 use crate::answer::{self, Answer, Expect, disk, request_line};
 use crate::challenge::Challenge;
-use crate::endpoint::{Endpoint, Endpoints, Scheme, leads_inside};
+use crate::endpoint::{Endpoint, Scheme, leads_inside};
 use crate::limits::{CONNECT_TIME, IDLE_TIME, REDIRECTS, TLS_GRACE};
 use crate::login::Login;
 use crate::network_failure::{Failure, lookup_failure, send_failure};
 use crate::proxy::ProxyRules;
 use crate::remote::RemoteOptions;
 use crate::retry::{RetryPolicy, asked_wait, is_transient};
-use crate::scheme::{Greeted, Schemes, greet};
+use crate::scheme::{Greeted, Met, Registries, greet};
 use crate::store::NetworkFailure;
 use crate::tls::client_config;
 use crate::trace::Trace;
@@ -112,8 +112,7 @@ pub(crate) struct Transport {
     pub(crate) allow_http: bool,
     pub(crate) retry: RetryPolicy,
     pub(crate) login: Login,
-    endpoints: Endpoints,
-    schemes: Schemes,
+    pub(crate) registries: Registries,
     trace: Trace,
 }
 
@@ -148,8 +147,7 @@ impl Transport {
             allow_http: options.allow_http,
             retry: options.retry.clone(),
             login: Login::new(options.keychain.clone()),
-            endpoints: Endpoints::default(),
-            schemes: Schemes::default(),
+            registries: Registries::default(),
             trace: options.trace.clone(),
         })
     }
@@ -181,8 +179,9 @@ impl Transport {
 
     /// One try, with as many logins as it takes.
     async fn once(&self, ask: &Ask<'_>) -> Result<Answer, Failure> {
-        let endpoint = self.endpoints.of(ask.repository)?;
-        let (scheme, early) = self.scheme(&endpoint, ask).await?;
+        let registry = self.registries.of(ask.repository)?;
+        let endpoint = &registry.endpoint;
+        let (scheme, early) = self.scheme(&registry, ask).await?;
         let url = match &ask.target {
             Target::Path(path) => endpoint.url(scheme, path),
             Target::Url(url) => url.clone(),
@@ -191,8 +190,8 @@ impl Transport {
         let (mut authorization, mut answer) = match early {
             Some(answer) => (None, answer),
             None => {
-                let known = self.known_authorization(&endpoint, scheme, ask).await?;
-                let answer = self.follow(&endpoint, ask, &url, known.as_ref()).await?;
+                let known = self.known_authorization(endpoint, scheme, ask).await?;
+                let answer = self.follow(endpoint, ask, &url, known.as_ref()).await?;
                 (known, answer)
             }
         };
@@ -201,22 +200,22 @@ impl Transport {
                 break;
             }
             let Ok(challenge) = Challenge::of(&answer.headers) else { break };
-            let next = self.authorize(&endpoint, scheme, ask, &challenge, authorization.as_ref()).await?;
+            let next = self.authorize(endpoint, scheme, ask, &challenge, authorization.as_ref()).await?;
             if next.is_none() || next == authorization {
                 break;
             }
-            answer = self.follow(&endpoint, ask, &url, next.as_ref()).await?;
+            answer = self.follow(endpoint, ask, &url, next.as_ref()).await?;
             authorization = next;
         }
         Ok(answer)
     }
 
     /// How the registry is spoken to, and the answer to the request where finding out brought it along.
-    async fn scheme(&self, endpoint: &Endpoint, ask: &Ask<'_>) -> Result<(Scheme, Option<Answer>), Failure> {
+    async fn scheme(&self, registry: &Met, ask: &Ask<'_>) -> Result<(Scheme, Option<Answer>), Failure> {
+        let (endpoint, slot) = (&registry.endpoint, &registry.scheme);
         if !endpoint.is_local() && !self.allow_http {
             return Ok((Scheme::Https, None));
         }
-        let slot = self.schemes.slot(endpoint);
         if let Some(scheme) = slot.try_lock().ok().and_then(|known| *known) {
             return Ok((scheme, None));
         }
