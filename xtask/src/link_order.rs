@@ -18,8 +18,6 @@ const HEAD: &str = "\
 * thirty megabytes, they would each bring along the pages around them. Written by `cargo xtask link-order`; a name that\n \
 * no longer exists is passed over. */\n";
 
-const FLAGS: [&str; 4] = ["--insecure-ignore-tlog=true", "--key", "cosign.pub", "IMAGE"];
-
 /// Runs verifications under valgrind's callgrind and writes the script anew.
 ///
 /// # Errors
@@ -41,7 +39,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         place.must(&[&["sign"], how.as_slice(), &[&image]].concat())?;
         let about = ["--type", "slsaprovenance", "--predicate", "p.json", &image];
         place.must(&[&["attest"], how.as_slice(), &about].concat())?;
-        let flags = FLAGS.map(|flag| if flag == "IMAGE" { tag.as_str() } else { flag });
+        let flags = ["--insecure-ignore-tlog=true", "--key", "cosign.pub", &tag];
         let policy = ["--type", "slsaprovenance", "--policy", "b.cue"];
         for verb in [vec!["verify"], [&["verify-attestation"], policy.as_slice()].concat()] {
             names.extend(executed(&place, &binary, &[verb.as_slice(), &flags].concat())?);

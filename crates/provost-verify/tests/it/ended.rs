@@ -10,9 +10,8 @@ use provost_statement::envelope::pre_authentication_encoding;
 use provost_verify::beside::certified;
 use provost_verify::{Attestor, LogRule, Trust};
 use serde_json::{Value, json};
-use testkit::authority::{AltName, CertificateSpec};
 
-use crate::sigstore::{ISSUER, NAME, NOW, Scene, YEAR, check_bundle, code, dsse, hashedrekord_v2};
+use crate::sigstore::{NOW, Scene, YEAR, check_bundle, code, dsse, hashedrekord_v2};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -118,13 +117,7 @@ fn an_authoritys_days_count_for_the_signature_too() {
 /// Case 29 for a certificate that the user names: those above it are held against the same times.
 #[test]
 fn an_ended_authority_above_a_named_certificate_is_refused() {
-    let mut scene = Scene::new();
-    let ended = CertificateSpec::authority("ended", NOW - 100, NOW + 30);
-    scene.authority.intermediate = scene.authority.root.certify(&ended);
-    let spec = CertificateSpec::leaf(vec![AltName::Email(NAME.to_owned())], NOW, NOW + YEAR)
-        .with_claim(1, ISSUER)
-        .with_typed_claim(8, ISSUER);
-    scene.certificate = scene.authority.issue(&spec, &scene.key.spki());
+    let scene = Scene::under_ended_intermediate();
     let mut trust = Trust { log: LogRule::Ignored, now: at(NOW + 60), ..scene.trust() };
     let certificate = Certificate::from_der(&scene.certificate).unwrap();
     let above = certified(&trust, &certificate, &[]).unwrap().split_off(1);

@@ -53,6 +53,18 @@ impl Scene {
         Self { authority, key, certificate }
     }
 
+    /// A leaf that holds a year, issued by an intermediate that ends after half a minute.
+    pub(crate) fn under_ended_intermediate() -> Self {
+        let mut scene = Self::new();
+        let ended = CertificateSpec::authority("ended", NOW - 100, NOW + 30);
+        scene.authority.intermediate = scene.authority.root.certify(&ended);
+        let spec = CertificateSpec::leaf(vec![AltName::Email(NAME.to_owned())], NOW, NOW + YEAR)
+            .with_claim(1, ISSUER)
+            .with_typed_claim(8, ISSUER);
+        scene.certificate = scene.authority.issue(&spec, &scene.key.spki());
+        scene
+    }
+
     /// Trust in this scene's authorities, with everything asked for, a year later.
     pub(crate) fn trust(&self) -> Trust {
         let root = self.authority.trusted_root().to_string();
@@ -270,13 +282,7 @@ fn an_ended_certificate_needs_a_trusted_time() {
 /// Case 29 again: an intermediate that had ended when the signature was made.
 #[test]
 fn an_ended_intermediate_is_refused_where_the_log_is_ignored() {
-    let mut scene = Scene::new();
-    let ended = CertificateSpec::authority("ended", NOW - 100, NOW + 30);
-    scene.authority.intermediate = scene.authority.root.certify(&ended);
-    let spec = CertificateSpec::leaf(vec![AltName::Email(NAME.to_owned())], NOW, NOW + YEAR)
-        .with_claim(1, ISSUER)
-        .with_typed_claim(8, ISSUER);
-    scene.certificate = scene.authority.issue(&spec, &scene.key.spki());
+    let scene = Scene::under_ended_intermediate();
     let now = Timestamp::from_second(NOW + 60).unwrap();
     let ignoring = Trust { log: LogRule::Ignored, now, ..scene.trust() };
     assert_eq!(scene.layer().check(&ignoring), code("certificate-time"));

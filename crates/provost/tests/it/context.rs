@@ -1,6 +1,7 @@
 //! A folder of its own for each test, the binary run in it, and a registry that ends with the test.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -25,6 +26,34 @@ impl Context {
         let path = self.folder().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
+    }
+
+    /// Runs a page's script as a reader would type it, `provost` on the path and these variables set, and returns what it
+    /// said on standard error. The registry it starts on port 5000 gets a free one, is waited for, and ends with it.
+    pub(crate) fn typed(&self, script: &str, variables: &[(&str, &str)]) -> String {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let (host, port) = free.split_once(':').unwrap();
+        let wait = format!("until (exec 3<>/dev/tcp/{host}/{port}) 2>/dev/null; do :; done");
+        let script = script
+            .replace("127.0.0.1:5000", &free)
+            .replace(" &\n", &format!(" &\ntrap \"kill $!\" EXIT\n{wait}\n"));
+        let bin = self.folder().join("programs");
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(PROVOST, bin.join("provost")).unwrap();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let output = Command::new("bash")
+            .args(["-euo", "pipefail", "-c", &script])
+            .current_dir(self.folder())
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.folder())
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        stderr
     }
 
     /// The binary with a bare environment: a password, no log, the tag scheme, nothing of the developer's own.

@@ -1,9 +1,6 @@
 //! The README's commands, run line by line as a reader would type them.
 
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
-
-use crate::context::{Context, PROVOST};
+use crate::context::Context;
 
 const README: &str = include_str!("../../../../README.md");
 
@@ -16,27 +13,7 @@ fn block(heading: &str) -> String {
 #[test]
 fn the_steps_by_hand_hold() {
     let context = Context::new();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let script = block("## By hand").replace("127.0.0.1:5000", &free);
-    // A reader waits for the registry's line before typing on; the shell waits for its port, and ends it at the end.
-    let (host, port) = free.split_once(':').unwrap();
-    let wait = format!("until (exec 3<>/dev/tcp/{host}/{port}) 2>/dev/null; do :; done");
-    let script = script.replace(" &\n", &format!(" &\ntrap \"kill $!\" EXIT\n{wait}\n"));
-    let bin = context.folder().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(PROVOST, bin.join("provost")).unwrap();
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
-        .args(["-euo", "pipefail", "-c", &script])
-        .current_dir(context.folder())
-        .env_clear()
-        .env("PATH", path)
-        .env("HOME", context.folder())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
+    let stderr = context.typed(&block("## By hand"), &[]);
     assert!(stderr.contains("The signatures were verified against the specified public key"), "{stderr}");
 }
 
