@@ -58,8 +58,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("provost-image", &["provost-registry", "provost-oci"]),
     ("provost-hub", &["provost-registry", "provost-oci"]),
     (
+        "provost-gate",
+        &[
+            "provost-kyverno",
+            "provost-verify",
+            "provost-sigstore",
+            "provost-expr",
+            "provost-keys",
+            "provost-registry",
+            "provost-statement",
+            "provost-oci",
+        ],
+    ),
+    (
         "provost-kube",
         &[
+            "provost-gate",
             "provost-chains",
             "provost-kyverno",
             "provost-sign",

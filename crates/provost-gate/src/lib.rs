@@ -1,0 +1,10 @@
+//! The gate: answers an API server's questions about images, in time, from what it remembers.
+//!
+//! [`Gate::answer`] is the one way in. What it judges by comes as a [`sight::Sight`], from a folder or from a cluster; what it
+//! decided goes to whoever [`record::Hears`]. It talks to no cluster: `provost-kube` brings it one.
+
+mod gate;
+pub mod record;
+pub mod sight;
+
+pub use gate::{Gate, Hook, Parts};

@@ -1,0 +1,46 @@
+//! What a decision leaves behind, for logs, metrics, events, reports and the console.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use provost_kyverno::{Judgement, Request};
+use serde_json::Value;
+
+use crate::Hook;
+
+/// A decision of the gate.
+pub struct Decided {
+    /// When.
+    pub at: Timestamp,
+    /// Which webhook was asked.
+    pub hook: Hook,
+    /// The epoch of what it was judged by.
+    pub epoch: u64,
+    /// What was asked.
+    pub request: Request,
+    /// Whether it is a dry run, which leaves nothing behind but counts and log lines.
+    pub dry_run: bool,
+    /// Whether the caller showed a certificate that the operator's authority issued.
+    pub authenticated: bool,
+    /// What was found; `None` where nothing could be judged.
+    pub judgement: Option<Judgement>,
+    /// The `response` that was given.
+    pub response: Value,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Decided {
+    /// Whether the object was let in.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.response.get("allowed").and_then(Value::as_bool).unwrap_or_default()
+    }
+}
+
+/// Hears of decisions. It must not wait: an answer is on its way.
+pub trait Hears: Send + Sync {
+    /// A decision was made.
+    fn heard(&self, decided: &Arc<Decided>);
+}
