@@ -2,7 +2,7 @@
 
 mod call;
 mod confined;
-mod global;
+pub mod global;
 mod listing;
 mod objects;
 

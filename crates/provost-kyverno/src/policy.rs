@@ -4,6 +4,7 @@ pub mod entry;
 pub mod load;
 pub mod schema;
 pub mod spec;
+pub mod unread;
 pub mod validate;
 pub mod variables;
 pub mod warning;

@@ -106,7 +106,7 @@ pub(crate) fn matches(block: &MatchBlock, request: &Request, facts: &Facts) -> R
     combine(block, one)
 }
 
-fn excludes(block: &MatchBlock, request: &Request, facts: &Facts) -> Result<bool, ClusterError> {
+pub(crate) fn excludes(block: &MatchBlock, request: &Request, facts: &Facts) -> Result<bool, ClusterError> {
     let one = |filter: &Filter| match is_empty(filter) {
         true => Ok(false),
         false => filter_holds(filter, request, facts, false),
@@ -256,14 +256,21 @@ pub fn kind_name(entry: &str) -> &str {
 }
 
 /// A kinds entry taken apart; what it does not name is `*`, an unnamed subresource is empty.
-struct Parts<'a> {
-    group: &'a str,
-    version: &'a str,
-    kind: &'a str,
-    subresource: &'a str,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts<'a> {
+    /// The API group.
+    pub group: &'a str,
+    /// The version.
+    pub version: &'a str,
+    /// The kind.
+    pub kind: &'a str,
+    /// The subresource; empty for the object itself.
+    pub subresource: &'a str,
 }
 
-fn parts(entry: &str) -> Parts<'_> {
+/// Takes a kinds entry apart, as Kyverno does.
+#[must_use]
+pub fn parts(entry: &str) -> Parts<'_> {
     let lower = |s: &str| s == "*" || s.starts_with(|c: char| c.is_ascii_lowercase());
     let mut split = entry.split('/');
     let whole = [split.next(), split.next(), split.next(), split.next(), split.next()];
@@ -302,7 +309,9 @@ fn is_version(text: &str) -> bool {
         && (stage.is_empty() || ["alpha", "beta"].iter().any(|s| stage.strip_prefix(s).is_some_and(digits)))
 }
 
-fn kind_matches(entry: &str, request: &Request) -> bool {
+/// Whether a kinds entry is about the object of a request; Pods are met by their ephemeral containers too.
+#[must_use]
+pub fn kind_matches(entry: &str, request: &Request) -> bool {
     let wanted = parts(entry);
     let Kind { group, version, kind } = &request.kind;
     // `*/*` is every kind with every subresource, also none.

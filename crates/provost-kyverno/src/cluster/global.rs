@@ -1,4 +1,4 @@
-//! The value of a global context entry, from the objects of files.
+//! Where the value of a global context entry comes from, and what its projections make of it.
 
 use provost_expr::environment::Environment;
 use provost_expr::jmespath::Expression;
@@ -7,7 +7,10 @@ use serde_json::{Map, Value};
 use super::{Call, ClusterError, Method, Target};
 
 /// Where a `GlobalContextEntry` has its value from: a call for a list, of which the items count, or for a document.
-pub(super) fn source(entry: &Value) -> Result<(Call, bool), ClusterError> {
+///
+/// # Errors
+/// When it says neither.
+pub fn source(entry: &Value) -> Result<(Call, bool), ClusterError> {
     let text = |path: &str| entry.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let of_path = |path: String| Call { method: Method::Get, target: Target::Path(path), data: Map::new() };
     if entry.pointer("/spec/kubernetesResource").is_some() {
@@ -22,14 +25,28 @@ pub(super) fn source(entry: &Value) -> Result<(Call, bool), ClusterError> {
             namespace => (of_path(format!("{group}/namespaces/{namespace}/{resource}")), true),
         });
     }
-    match text("/spec/apiCall/urlPath") {
-        "" => Err(ClusterError::NoCluster),
-        path => Ok((of_path(path.to_owned()), false)),
-    }
+    let Some(call) = entry.pointer("/spec/apiCall") else { return Err(ClusterError::NoCluster) };
+    let post = text("/spec/apiCall/method") == "POST";
+    let of_list = |path: &str| call.pointer(path).and_then(Value::as_array).into_iter().flatten();
+    let part = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let data = of_list("/data").map(|one| (part(one, "key"), one.get("value").cloned().unwrap_or_default()));
+    let target = match text("/spec/apiCall/urlPath") {
+        "" => Target::Service {
+            url: text("/spec/apiCall/service/url").to_owned(),
+            headers: of_list("/service/headers").map(|one| (part(one, "key"), part(one, "value"))).collect(),
+            ca_bundle: text("/spec/apiCall/service/caBundle").to_owned(),
+        },
+        path => Target::Path(path.to_owned()),
+    };
+    let method = if post { Method::Post } else { Method::Get };
+    Ok((Call { method, target, data: if post { data.collect() } else { Map::new() } }, false))
 }
 
 /// What one of an entry's projections, or the whole where none is named, makes of its value.
-pub(super) fn projected(entry: &Value, projection: &str, value: Value) -> Result<Value, ClusterError> {
+///
+/// # Errors
+/// When there is no such projection, or its expression fails.
+pub fn projected(entry: &Value, projection: &str, value: Value) -> Result<Value, ClusterError> {
     if projection.is_empty() {
         return Ok(value);
     }
