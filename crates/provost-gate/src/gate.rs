@@ -5,15 +5,13 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use provost_expr::environment::{Clock, Random, Resolver};
-use provost_kyverno::cluster::Roles;
 use provost_kyverno::policy::FailurePolicy;
-use provost_kyverno::policy::unread::Unread;
 use provost_kyverno::review::{Answers, OWN_WARNING, answers, unanswered};
-use provost_kyverno::{Anchors, Cluster, Judgement, Operation, Request, Stores, World, judge};
-use serde_json::{Value, json};
+use provost_kyverno::{Anchors, Cluster, Judgement, Request, Stores, World, judge};
+use serde_json::Value;
 
 use crate::record::{Decided, Hears};
-use crate::sight::{Sight, Sights};
+use crate::sight::Sights;
 
 /// Which webhook is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,9 +59,7 @@ impl Gate {
     pub async fn answer(&self, hook: Hook, request: Request) -> Value {
         let began = Instant::now();
         let sight = self.parts.sights.borrow().clone();
-        let (judgement, answers) = if let Some(answers) = self.unjudged(&sight, &request).await {
-            (None, answers)
-        } else {
+        let (judgement, answers) = if sight.missing.is_empty() {
             let world = World {
                 cluster: self.parts.cluster.as_ref(),
                 stores: self.parts.stores.as_ref(),
@@ -76,6 +72,9 @@ impl Gate {
             let judgement = judge(&world, &sight.policies, &sight.exceptions, &request).await;
             let answers = answers(&request, &judgement);
             (Some(judgement), answers)
+        } else {
+            let why = format!("{OWN_WARNING}not loaded yet: {}", sight.missing.join(", "));
+            (None, unanswered(&request.uid, why))
         };
         let response = of_hook(hook, judgement.as_ref(), answers);
         let dry_run = request.view.get("dryRun").and_then(Value::as_bool).unwrap_or_default();
@@ -94,40 +93,6 @@ impl Gate {
             hearer.heard(&decided);
         }
         decided.response.clone()
-    }
-
-    /// The answers where nothing is judged: too early, left out, or under a policy that cannot be read.
-    async fn unjudged(&self, sight: &Sight, request: &Request) -> Option<Answers> {
-        if !sight.missing.is_empty() {
-            let why = format!("{OWN_WARNING}not loaded yet: {}", sight.missing.join(", "));
-            return Some(unanswered(&request.uid, why));
-        }
-        let let_in = || json!({"uid": request.uid, "allowed": true});
-        let let_in = || Answers { mutate: let_in(), validate: Some(let_in()) };
-        if sight.filters.leave_out(request) {
-            return Some(let_in());
-        }
-        if let Some(user) = &request.user {
-            // Roles that cannot be read leave nobody out.
-            let roles = match sight.filters.by_roles() {
-                true => self.parts.cluster.roles(user).await.unwrap_or_default(),
-                false => Roles::default(),
-            };
-            if sight.filters.leave_out_user(user, &roles) {
-                return Some(let_in());
-            }
-        }
-        // Images are never verified on DELETE.
-        let brings = request.operation != Operation::Delete;
-        let about = |unread: &&Unread| brings && unread.enforces && unread.may_be_about(request);
-        let unread = sight.unread.iter().find(about)?;
-        let why = format!(
-            "{OWN_WARNING}the {} {} cannot be judged by, so nothing it may be about is let in: {}",
-            unread.kind.name(),
-            unread.name,
-            unread.why
-        );
-        Some(unanswered(&request.uid, why))
     }
 }
 

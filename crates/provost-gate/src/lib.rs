@@ -3,7 +3,6 @@
 //! [`Gate::answer`] is the one way in. What it judges by comes as a [`sight::Sight`], from a folder or from a cluster; what it
 //! decided goes to whoever [`record::Hears`]. It talks to no cluster: `provost-kube` brings it one.
 
-pub mod filters;
 mod gate;
 pub mod record;
 pub mod sight;

@@ -6,8 +6,6 @@ use provost_kyverno::policy::unread::Unread;
 use provost_kyverno::{Exception, Policy, Settings};
 use tokio::sync::watch;
 
-use crate::filters::Filters;
-
 /// What the gate judges by at one moment. It is never changed: a change is a new one with a higher epoch.
 #[derive(Default)]
 pub struct Sight {
@@ -18,14 +16,12 @@ pub struct Sight {
     pub policies: Vec<Policy>,
     /// The exceptions that count: those of the exception namespace, while exceptions are enabled, and not expired.
     pub exceptions: Vec<Exception>,
-    /// Policies that are stored and cannot be judged by: what they may be about is denied, or warned about under Audit.
-    pub unread: Vec<Unread>,
-    /// What is not judged at all.
-    pub filters: Filters,
     /// What Kyverno's own ConfigMap says, as far as judging goes.
     pub settings: Settings,
     /// What has not been loaded yet, in words; every request is "could not check" until it is empty (security.md 14).
     pub missing: Vec<String>,
+    /// Policies that are stored and cannot be judged by: what they may be about is denied where they enforce.
+    pub unread: Vec<Unread>,
 }
 
 /// Where the gate sees what it judges by.
