@@ -5,22 +5,15 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use provost_expr::environment::{Clock, Random, Resolver};
-use provost_kyverno::policy::FailurePolicy;
-use provost_kyverno::review::{Answers, OWN_WARNING, answers, unanswered};
-use provost_kyverno::{Anchors, Cluster, Judgement, Request, Stores, World, judge};
+use provost_kyverno::policy::unread::Unread;
+use provost_kyverno::{Anchors, Cluster, Operation, Policy, Request, Stores, World, judge};
 use serde_json::Value;
 
-use crate::record::{Decided, Hears};
-use crate::sight::Sights;
-
-/// Which webhook is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// The mutating one: verifies, pins, annotates. Its entry in the configuration has this failure policy.
-    Mutate(FailurePolicy),
-    /// The validating one: verifies the final object, from memory where it can.
-    Validate(FailurePolicy),
-}
+use crate::hook::Hook;
+use crate::record::{Basis, Decided, Hears};
+use crate::response::{self, Answer};
+use crate::sight::{Sight, Sights};
+use crate::unchanged;
 
 /// The clock, lots and host names of expressions.
 pub trait Machine: Clock + Random + Resolver + Send + Sync {}
@@ -43,6 +36,17 @@ pub struct Parts {
     pub hearers: Vec<Arc<dyn Hears>>,
 }
 
+/// A question.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Which webhook is asked.
+    pub hook: Hook,
+    /// About what.
+    pub request: Request,
+    /// Whether the caller showed a certificate that the operator's authority issued.
+    pub authenticated: bool,
+}
+
 /// Answers requests.
 pub struct Gate {
     parts: Parts,
@@ -55,28 +59,18 @@ impl Gate {
         Self { parts }
     }
 
+    /// What it judges by.
+    #[must_use]
+    pub fn sights(&self) -> &Sights {
+        &self.parts.sights
+    }
+
     /// The `response` to a request, for an API server.
-    pub async fn answer(&self, hook: Hook, request: Request) -> Value {
+    pub async fn answer(&self, asked: Asked) -> Value {
         let began = Instant::now();
         let sight = self.parts.sights.borrow().clone();
-        let (judgement, answers) = if sight.missing.is_empty() {
-            let world = World {
-                cluster: self.parts.cluster.as_ref(),
-                stores: self.parts.stores.as_ref(),
-                settings: &sight.settings,
-                clock: Some(self.parts.machine.as_ref()),
-                random: Some(self.parts.machine.as_ref()),
-                resolver: Some(self.parts.machine.as_ref()),
-                anchors: Some(self.parts.anchors.as_ref()),
-            };
-            let judgement = judge(&world, &sight.policies, &sight.exceptions, &request).await;
-            let answers = answers(&request, &judgement);
-            (Some(judgement), answers)
-        } else {
-            let why = format!("{OWN_WARNING}not loaded yet: {}", sight.missing.join(", "));
-            (None, unanswered(&request.uid, why))
-        };
-        let response = of_hook(hook, judgement.as_ref(), answers);
+        let Answer { basis, judgement, response } = self.decide(&sight, &asked.hook, &asked.request).await;
+        let Asked { hook, request, authenticated } = asked;
         let dry_run = request.view.get("dryRun").and_then(Value::as_bool).unwrap_or_default();
         let decided = Arc::new(Decided {
             at: Timestamp::now(),
@@ -84,7 +78,8 @@ impl Gate {
             epoch: sight.epoch,
             request,
             dry_run,
-            authenticated: false,
+            authenticated,
+            basis,
             judgement,
             response,
             took: began.elapsed(),
@@ -94,12 +89,47 @@ impl Gate {
         }
         decided.response.clone()
     }
-}
 
-/// What this webhook answers of both answers.
-fn of_hook(hook: Hook, judgement: Option<&Judgement>, answers: Answers) -> Value {
-    match (hook, answers.validate) {
-        (Hook::Validate(_), Some(validate)) if judgement.is_some() => validate,
-        _ => answers.mutate,
+    async fn decide(&self, sight: &Sight, hook: &Hook, request: &Request) -> Answer {
+        if !sight.missing.is_empty() {
+            let why = format!("not loaded yet: {}", sight.missing.join(", "));
+            return response::own_fault(hook, request, Basis::NotLoaded, &why);
+        }
+        let share = hook.share();
+        let policies: Vec<&Policy> =
+            sight.policies.iter().map(Arc::as_ref).filter(|policy| share.takes(policy)).collect();
+        if let (true, Some(name)) = (policies.is_empty(), share.policy()) {
+            let why = format!("the policy {name} is not known here, or not known yet");
+            return response::own_fault(hook, request, Basis::NotLoaded, &why);
+        }
+        // What goes brings no image. Where the cluster does not say a user's roles, nobody is left out for a role.
+        let passes = request.operation == Operation::Delete
+            || sight.filters.pass(request, self.parts.cluster.as_ref()).await.unwrap_or_default();
+        if passes {
+            return response::let_through(request, Basis::Filtered);
+        }
+        let world = World {
+            cluster: self.parts.cluster.as_ref(),
+            stores: self.parts.stores.as_ref(),
+            settings: &sight.settings,
+            clock: Some(self.parts.machine.as_ref()),
+            random: Some(self.parts.machine.as_ref()),
+            resolver: Some(self.parts.machine.as_ref()),
+            anchors: Some(self.parts.anchors.as_ref()),
+        };
+        let unchanged = unchanged::has_the_images_it_had(request, &policies, &world.environment());
+        if unchanged && unchanged::had_ended(request) {
+            return response::let_through(request, Basis::Ended);
+        }
+        let unread: Vec<&Unread> =
+            sight.unread.iter().filter(|unread| unread.may_be_about(request)).collect();
+        if let (Some(unread), false) = (unread.iter().find(|unread| unread.enforces), unchanged) {
+            return response::unread(request, unread);
+        }
+        let judgement = judge(&world, &policies, &sight.exceptions, request).await;
+        match unchanged && unchanged::is_only_unchecked(&judgement) {
+            true => response::unchanged(request, judgement),
+            false => response::of(hook, request, judgement, &unread),
+        }
     }
 }

@@ -3,8 +3,13 @@
 //! [`Gate::answer`] is the one way in. What it judges by comes as a [`sight::Sight`], from a folder or from a cluster; what it
 //! decided goes to whoever [`record::Hears`]. It talks to no cluster: `provost-kube` brings it one.
 
+pub mod filters;
 mod gate;
+pub mod hook;
 pub mod record;
+mod response;
 pub mod sight;
+mod unchanged;
 
-pub use gate::{Gate, Hook, Parts};
+pub use gate::{Asked, Gate, Machine, Parts};
+pub use hook::{Hook, Share};

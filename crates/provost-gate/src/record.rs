@@ -9,6 +9,38 @@ use serde_json::Value;
 
 use crate::Hook;
 
+/// On what ground a decision was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The policies were judged by.
+    Judged,
+    /// What is needed for judging is not there yet.
+    NotLoaded,
+    /// A stored policy that enforces cannot be judged by, and may be about the object.
+    Unread,
+    /// Kyverno's filters leave it out, it is in our own namespace, or it goes.
+    Filtered,
+    /// It had ended, and its images are those it had.
+    Ended,
+    /// Its images are those it had, and nothing but what could not be checked spoke against them.
+    Unchanged,
+}
+
+impl Basis {
+    /// One word for logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Judged => "judged",
+            Self::NotLoaded => "not-loaded",
+            Self::Unread => "unread",
+            Self::Filtered => "filtered",
+            Self::Ended => "ended",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
 /// A decision of the gate.
 pub struct Decided {
     /// When.
@@ -23,6 +55,8 @@ pub struct Decided {
     pub dry_run: bool,
     /// Whether the caller showed a certificate that the operator's authority issued.
     pub authenticated: bool,
+    /// On what ground it was decided.
+    pub basis: Basis,
     /// What was found; `None` where nothing could be judged.
     pub judgement: Option<Judgement>,
     /// The `response` that was given.

@@ -97,6 +97,26 @@ pub fn images(
     Ok(found)
 }
 
+/// The image strings of an object of this kind where everybody knows where to find them, list by list, sorted: as they
+/// stand, so that two objects can be compared whose images nobody can read.
+#[must_use]
+pub fn strings(object: &Value, kind: &str) -> Vec<Vec<String>> {
+    let Some(base) = pod_spec(kind) else { return Vec::new() };
+    let lists = LISTS.iter().map(|list| (format!("{base}/{list}"), "/image"));
+    let places = lists.chain([(format!("{base}/volumes"), "/image/reference")]);
+    let texts = places.map(|(list, place)| match object.pointer(&list) {
+        None => Vec::new(),
+        Some(Value::Array(items)) => {
+            let mut found: Vec<String> =
+                items.iter().filter_map(|item| item.pointer(place)).map(Value::to_string).collect();
+            found.sort();
+            found
+        }
+        Some(other) => vec![other.to_string()],
+    });
+    texts.collect()
+}
+
 /// A list of objects; what should be one and is not may hide images, so it is no empty list.
 fn items<'a>(object: &'a Value, pointer: &str) -> Result<&'a [Value], BadImage> {
     let wrong = |found: &Value| BadImage {

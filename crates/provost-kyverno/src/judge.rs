@@ -6,6 +6,8 @@ pub(crate) mod locate;
 mod ready;
 mod verify;
 
+use std::borrow::Borrow;
+
 use futures_util::future::join_all;
 use provost_expr::environment::{Clock, Environment, Random, Resolver};
 use provost_expr::image::ImageDefaults;
@@ -149,9 +151,19 @@ impl<'a> Scope<'a> {
 ///
 /// Policies, rules, entries, images, attestors and attestations are looked at side by side, each question is asked
 /// of a registry once, and the result does not hang on the order of any of them. On DELETE nothing is verified.
-pub async fn judge(
+pub async fn judge<P: Borrow<Policy> + Sync>(
     world: &World<'_>,
-    policies: &[Policy],
+    policies: &[P],
+    exceptions: &[Exception],
+    request: &Request,
+) -> Judgement {
+    let policies: Vec<&Policy> = policies.iter().map(Borrow::borrow).collect();
+    judge_by(world, &policies, exceptions, request).await
+}
+
+async fn judge_by(
+    world: &World<'_>,
+    policies: &[&Policy],
     exceptions: &[Exception],
     request: &Request,
 ) -> Judgement {
@@ -165,7 +177,7 @@ pub async fn judge(
     let known = candidate::known(&whole);
     let mut notes = Vec::new();
     let mut work = Vec::new();
-    for (at, policy) in policies.iter().enumerate() {
+    for (at, &policy) in policies.iter().enumerate() {
         let (candidates, missed) = candidate::candidates(&whole, policy, &known);
         notes.extend(missed);
         if !candidates.is_empty() {
@@ -182,7 +194,7 @@ pub async fn judge(
     .await;
     let mut marks = Marks::default();
     let mut pins = Vec::new();
-    let mut outcomes: Vec<PolicyOutcome> = policies.iter().map(outcome_of).collect();
+    let mut outcomes: Vec<PolicyOutcome> = policies.iter().map(|policy| outcome_of(policy)).collect();
     for (at, found) in verified {
         marks.merge(found.marks);
         pins.extend(found.pins);
@@ -207,7 +219,7 @@ pub async fn judge(
         work
     } else {
         let known = candidate::known(&whole);
-        let checking = policies.iter().enumerate().filter(|(_, policy)| policy.checks());
+        let checking = policies.iter().copied().enumerate().filter(|(_, policy)| policy.checks());
         checking.map(|(at, policy)| (at, policy, candidate::candidates(&whole, policy, &known).0)).collect()
     };
     let work: Vec<_> =

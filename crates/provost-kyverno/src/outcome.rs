@@ -459,6 +459,24 @@ impl Finding {
         )
     }
 
+    /// Whether this says only that it could not be found out, so that asking again may end otherwise. Where some of an
+    /// image's attestors did not hold and others could not be asked, it is a failure.
+    #[must_use]
+    pub fn is_unchecked(&self) -> bool {
+        match self {
+            Self::SignaturesMissing(failures) => {
+                !failures.is_empty() && failures.iter().all(|failure| failure.cause.is_unchecked())
+            }
+            Self::AttestationsMissing { failures, .. } => {
+                !failures.is_empty() && failures.iter().all(|failure| failure.cause.is_unchecked())
+            }
+            Self::DigestUnresolved(cause) => !matches!(cause, StoreError::NotFound { .. }),
+            Self::Context { cause, .. } => !matches!(cause, ContextCause::BadImage { .. }),
+            Self::Credentials(_) | Self::Stores(_) | Self::Selection(_) | Self::Unsupported(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether this is a construct that is not supported: it denies where the action is Enforce and only there
     /// (security.md 10).
     #[must_use]
@@ -474,6 +492,37 @@ impl Finding {
                 _ => None,
             }),
             _ => None,
+        }
+    }
+}
+
+impl AttestorCause {
+    fn is_unchecked(&self) -> bool {
+        match self {
+            Self::Unchecked(_) | Self::Unsupported(_) => true,
+            Self::Key(fault) => fault.is_unchecked(),
+            _ => false,
+        }
+    }
+}
+
+impl AttestationCause {
+    fn is_unchecked(&self) -> bool {
+        match self {
+            Self::Unchecked(_) | Self::Unsupported(_) => true,
+            Self::Key(fault) => fault.is_unchecked(),
+            _ => false,
+        }
+    }
+}
+
+impl KeyFault {
+    /// Whether the key may be there, and could not be asked for.
+    fn is_unchecked(&self) -> bool {
+        match self {
+            Self::Secret { cause, .. } => !matches!(cause, ClusterError::NotFound { .. }),
+            Self::Service { .. } => true,
+            _ => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is judged: an object and the request that brings it.
 
 mod given;
+pub mod read;
 
 use serde_json::{Map, Value, json};
 

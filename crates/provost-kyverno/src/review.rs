@@ -1,5 +1,7 @@
 //! The answers of both webhooks to one request, as an API server gets them.
 
+use std::borrow::Borrow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -33,9 +35,9 @@ impl Answers {
 }
 
 /// Answers a request.
-pub async fn review(
+pub async fn review<P: Borrow<Policy> + Sync>(
     world: &World<'_>,
-    policies: &[Policy],
+    policies: &[P],
     exceptions: &[Exception],
     request: &Request,
 ) -> Answers {

@@ -43,7 +43,7 @@ impl Facts {
     /// Asks the cluster for what these policies will want to know.
     pub async fn gather(
         cluster: &dyn Cluster,
-        policies: &[Policy],
+        policies: &[&Policy],
         exceptions: &[Exception],
         request: &Request,
     ) -> Self {

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 
 use provost_kyverno::message::refusal;
 use provost_kyverno::policy::load::Documents;
-use provost_kyverno::request::Request;
+use provost_kyverno::request::read::{REVIEW_LIMIT, Unread, review as request_of};
 use provost_kyverno::review::{OWN_WARNING, review, unanswered};
 use provost_kyverno::{Objects, load};
-use provost_statement::json::{self, Limits};
-use serde_json::Value;
 
 use super::apply::anchors::AnchorFlags;
 use super::apply::surroundings::{Surroundings, documents, documents_of_tree};
@@ -17,8 +15,6 @@ use crate::face::Face;
 use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
 
-/// The longest line read: an object of etcd's 1.5 MiB twice, and the request around it, ten times over.
-const LINE_LIMIT: usize = 32 * 1024 * 1024;
 /// The exit code when a policy is refused.
 const REFUSED: u8 = 2;
 /// The exit code when a line is no request.
@@ -79,7 +75,7 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        match request_of(&line) {
+        match request_of(line.trim_ascii()) {
             Ok(request) => {
                 let answers = review(&world, &found.policies, &found.exceptions, &request).await;
                 face.out(answers.line(&request.uid).to_string());
@@ -95,34 +91,12 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     if unread { Err(Failure::quiet(UNREAD)) } else { Ok(()) }
 }
 
-/// A line that is no request.
-struct Unread {
-    /// The request's identifier, as far as it could be read.
-    uid: String,
-    why: String,
-}
-
-/// The request of a line. JSON in which a key stands twice is read differently by different readers, so it is refused.
-fn request_of(line: &[u8]) -> Result<Request, Unread> {
-    let limits = Limits { bytes: LINE_LIMIT, ..Limits::STATEMENT };
-    if line.len() > LINE_LIMIT {
-        let why = format!("a line is longer than {LINE_LIMIT} bytes");
-        return Err(Unread { uid: String::new(), why });
-    }
-    let read = json::parse(line.trim_ascii(), limits);
-    let read = read.map_err(|error| Unread { uid: String::new(), why: error.to_string() })?;
-    Request::of_review(&read).map_err(|error| {
-        let uid = read.pointer("/request/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Unread { uid, why: error.to_string() }
-    })
-}
-
 /// The next line, or one byte more than a line may have; the rest of a longer one is passed over.
 fn next_line() -> Result<Option<Vec<u8>>, Failure> {
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
-    input.by_ref().take(LINE_LIMIT as u64 + 1).read_until(b'\n', &mut line)?;
-    if line.len() > LINE_LIMIT && line.last() != Some(&b'\n') {
+    input.by_ref().take(REVIEW_LIMIT as u64 + 1).read_until(b'\n', &mut line)?;
+    if line.len() > REVIEW_LIMIT && line.last() != Some(&b'\n') {
         input.skip_until(b'\n')?;
     }
     Ok(Some(line).filter(|line| !line.is_empty()))

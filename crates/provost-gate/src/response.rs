@@ -1,0 +1,71 @@
+//! The `response` of an `AdmissionReview`, and on what ground it was given.
+
+use provost_kyverno::policy::FailurePolicy;
+use provost_kyverno::policy::unread::Unread;
+use provost_kyverno::review::{OWN_WARNING, answers, unanswered};
+use provost_kyverno::{Judgement, Request};
+use serde_json::{Value, json};
+
+use crate::hook::Hook;
+use crate::record::Basis;
+
+/// A response and its ground.
+pub(crate) struct Answer {
+    pub(crate) basis: Basis,
+    pub(crate) judgement: Option<Judgement>,
+    pub(crate) response: Value,
+}
+
+/// What this webhook answers to a judgement. The validating one verifies too, so what the mutating one would deny it
+/// denies in the same words (security.md 12).
+pub(crate) fn of(hook: &Hook, request: &Request, judgement: Judgement, unread: &[&Unread]) -> Answer {
+    let answers = answers(request, &judgement);
+    let mut response = match (hook, answers.validate) {
+        (Hook::Validate(_), Some(validate)) => validate,
+        _ => answers.mutate,
+    };
+    let allowed = response.get("allowed").and_then(Value::as_bool).unwrap_or_default();
+    if let (Some(fields), true, false) = (response.as_object_mut(), allowed, unread.is_empty()) {
+        let warnings = fields.entry("warnings").or_insert_with(|| json!([]));
+        if let Value::Array(warnings) = warnings {
+            warnings.extend(unread.iter().map(|unread| Value::String(words(unread))));
+        }
+    }
+    Answer { basis: Basis::Judged, judgement: Some(judgement), response }
+}
+
+/// A stored policy that enforces cannot be judged by, and may be about this object (security.md 10).
+pub(crate) fn unread(request: &Request, unread: &Unread) -> Answer {
+    let response = unanswered(&request.uid, words(unread)).mutate;
+    Answer { basis: Basis::Unread, judgement: None, response }
+}
+
+fn words(unread: &Unread) -> String {
+    let name = match unread.namespace.as_str() {
+        "" => unread.name.clone(),
+        namespace => format!("{namespace}/{}", unread.name),
+    };
+    format!("{OWN_WARNING}the policy {name} cannot be judged by: {}", unread.why)
+}
+
+/// Nothing was to be judged.
+pub(crate) fn let_through(request: &Request, basis: Basis) -> Answer {
+    Answer { basis, judgement: None, response: json!({"uid": request.uid, "allowed": true}) }
+}
+
+/// The images are those it had, and all that speaks against them could not be checked now.
+pub(crate) fn unchanged(request: &Request, judgement: Judgement) -> Answer {
+    let warning = format!("{OWN_WARNING}not checked, and let through because its images are those it had");
+    let response = json!({"uid": request.uid, "allowed": true, "warnings": [warning]});
+    Answer { basis: Basis::Unchanged, judgement: Some(judgement), response }
+}
+
+/// Something of our own side keeps us from judging: what the entry's failure policy is for (security.md 9).
+pub(crate) fn own_fault(hook: &Hook, request: &Request, basis: Basis, why: &str) -> Answer {
+    let why = format!("{OWN_WARNING}{why}");
+    let response = match hook.share().failure_policy() {
+        FailurePolicy::Fail => unanswered(&request.uid, why).mutate,
+        FailurePolicy::Ignore => json!({"uid": request.uid, "allowed": true, "warnings": [why]}),
+    };
+    Answer { basis, judgement: None, response }
+}
