@@ -11,14 +11,17 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use provost_oci::{Digest, ErrorCode};
 use provost_registry::StoreError;
-use provost_registry::layout::Name;
+use provost_registry::layout::{Name, OpenBlob};
 
-use crate::answer::{Body, CONTENT_DIGEST, Refusal, empty, set};
+use crate::answer::{Body, CONTENT_DIGEST, Refusal, bytes, empty, set};
 use crate::range::{Wanted, wanted};
 use crate::service::Service;
 
 /// The piece a blob is read in: 256 KiB, so that a download of any size costs that much memory.
 const PIECE: u64 = 256 * 1024;
+
+/// What a blob is to a registry.
+const KIND: &str = "application/octet-stream";
 
 impl Service {
     /// `GET` and `HEAD`.
@@ -29,7 +32,8 @@ impl Service {
         digest: &Digest,
         headers: &HeaderMap,
     ) -> Result<Response<Body>, Refusal> {
-        let (mut file, length) = match self.layout.open_blob(name, digest).await {
+        let ahead = if method == Method::HEAD { 0 } else { PIECE };
+        let OpenBlob { mut file, length, whole } = match self.layout.open_blob(name, digest, ahead).await {
             // To one who asks before pushing, a corrupt file is not the blob; pushing it replaces the file.
             Err(error @ StoreError::DigestMismatch { .. }) if method == Method::HEAD => {
                 (self.remarks)(&error.to_string());
@@ -60,16 +64,16 @@ impl Service {
         };
         let mut response = if method == Method::HEAD || count == 0 {
             empty(status)
+        } else if let Some(part) = whole.as_ref().and_then(|whole| part(whole, first, count)) {
+            bytes(status, KIND, part)
         } else {
-            if first > 0 {
-                file.seek(SeekFrom::Start(first)).map_err(|error| Refusal::from(broken(digest, &error)))?;
-            }
+            file.seek(SeekFrom::Start(first)).map_err(|error| Refusal::from(broken(digest, &error)))?;
             let mut response = Response::new(body(file, count));
             *response.status_mut() = status;
             response
         };
         set(&mut response, header::CONTENT_LENGTH, count.to_string());
-        set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
+        set(&mut response, header::CONTENT_TYPE, KIND);
         set(&mut response, header::ACCEPT_RANGES, "bytes");
         set(&mut response, header::CACHE_CONTROL, "max-age=31536000");
         set(&mut response, header::ETAG, tag);
@@ -94,6 +98,13 @@ impl Service {
 pub(crate) fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
     let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     given.is_some_and(|list| list.split(',').any(|each| each.trim().trim_start_matches("W/") == tag))
+}
+
+/// `count` bytes from `first` on, where there are so many.
+fn part(whole: &Bytes, first: u64, count: u64) -> Option<Bytes> {
+    let (first, count) = (usize::try_from(first).ok()?, usize::try_from(count).ok()?);
+    let end = first.checked_add(count)?;
+    (end <= whole.len()).then(|| whole.slice(first..end))
 }
 
 /// The next `count` bytes of a file, read piece by piece as they are sent.

@@ -27,13 +27,14 @@ mod upload;
 mod work;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use provost_oci::{Descriptor, Digest, ErrorCode, ErrorEntry, Selector};
 
+pub use self::blobs::OpenBlob;
 pub use self::manifests::PutManifest;
 pub use self::name::{NAME_LIMIT, Name, NameError, TAG_LIMIT, is_tag};
 pub use self::upload::Upload;
@@ -154,14 +155,20 @@ impl Layout {
         Self::blocking(&self.inner, move |_| Upload::begin(&inner)).await
     }
 
-    /// Opens a blob whose bytes have just been, or were once, checked against its digest, and gives its length.
+    /// Opens a blob whose bytes have just been, or were once, checked against its digest; read too, where it is at most
+    /// `ahead` bytes, so that the disk is gone to once.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] where the repository has no such blob, [`StoreError::DigestMismatch`] naming the
     /// file where it is torn or corrupt.
-    pub async fn open_blob(&self, name: &Name, digest: &Digest) -> Result<(File, u64), StoreError> {
+    pub async fn open_blob(&self, name: &Name, digest: &Digest, ahead: u64) -> Result<OpenBlob, StoreError> {
         let (name, digest) = (name.clone(), digest.clone());
-        Self::blocking(&self.inner, move |inner| inner.open_blob(&name, &digest)).await
+        Self::blocking(&self.inner, move |inner| {
+            let (file, length) = inner.open_blob(&name, &digest)?;
+            let whole = (length <= ahead).then(|| inner.whole(&file, length, &digest)).transpose()?;
+            Ok(OpenBlob { file, length, whole })
+        })
+        .await
     }
 
     /// Makes a blob of one repository one of another too; false where the first does not have it.

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use bytes::Bytes;
 use provost_oci::{Digest, ErrorCode, Hasher};
 
 use super::Inner;
@@ -36,6 +37,16 @@ impl Look {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+}
+
+/// A blob of a repository, opened after its bytes were checked.
+pub struct OpenBlob {
+    /// At its beginning, unless it was read ahead.
+    pub file: File,
+    /// Its length in bytes.
+    pub length: u64,
+    /// All of it, where it was short enough to be read ahead.
+    pub whole: Option<Bytes>,
 }
 
 impl Inner {
@@ -111,6 +122,14 @@ impl Inner {
             return Err(missing());
         }
         self.open_content(digest)?.ok_or_else(missing)
+    }
+
+    /// The bytes of an opened file of this length.
+    pub(super) fn whole(&self, file: &File, length: u64, digest: &Digest) -> Result<Bytes, StoreError> {
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+        let read = file.take(length).read_to_end(&mut bytes);
+        read.map_err(|error| failed(&self.content_path(digest), &error))?;
+        Ok(bytes.into())
     }
 
     /// Puts a finished draft in its place and links it; returns whether its bytes were new. Durable on return.

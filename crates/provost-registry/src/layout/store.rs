@@ -1,12 +1,9 @@
 //! A layout as a place that holds images, like any other.
 
-use std::io::Read;
-
 use async_trait::async_trait;
 use bytes::Bytes;
 use provost_oci::{Descriptor, Digest, Repository, Selector};
 
-use super::disk::failed;
 use super::{Inner, Layout, Name};
 use crate::{Manifest, Store, StoreError};
 
@@ -29,16 +26,13 @@ impl Store for Layout {
             if length > limit {
                 return Err(StoreError::Size { request, expected: limit, found: length });
             }
-            let mut bytes = Vec::new();
-            let path = inner.content_path(&digest);
-            file.take(length).read_to_end(&mut bytes).map_err(|e| failed(&path, &e))?;
-            Ok(bytes.into())
+            inner.whole(&file, length, &digest)
         })
         .await
     }
 
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, StoreError> {
-        match self.open_blob(&repository.try_into()?, digest).await {
+        match self.open_blob(&repository.try_into()?, digest, 0).await {
             Ok(_) => Ok(true),
             // A corrupt file is not the blob; storing the blob again replaces it.
             Err(StoreError::NotFound { .. } | StoreError::DigestMismatch { .. }) => Ok(false),
