@@ -10,6 +10,9 @@ use kube::{Client, Error as KubeError};
 /// How long an answer may take: kubectl's own requests for one object end in well under a second.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// How long a connection of the gate may be silent: its watches end after 30 s by themselves.
+pub(crate) const SILENCE: Duration = Duration::from_secs(45);
+
 /// Why a cluster could not be asked, or said no. The texts before the causes are cosign 3.1's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -89,6 +92,22 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::connect`].
     pub async fn for_watching(kubeconfig: Option<&Path>) -> Result<Self, ClusterError> {
+        Self::with_silence(kubeconfig, None).await
+    }
+
+    /// The same for the gate, whose watches are begun again every half minute: a connection that is silent for longer is dead,
+    /// and what it would have told must not be missed.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub async fn for_admission(kubeconfig: Option<&Path>) -> Result<Self, ClusterError> {
+        Self::with_silence(kubeconfig, Some(SILENCE)).await
+    }
+
+    async fn with_silence(
+        kubeconfig: Option<&Path>,
+        silence: Option<Duration>,
+    ) -> Result<Self, ClusterError> {
         let told = |error: KubeconfigError| ClusterError::Kubeconfig { cause: words(&error) };
         let mut config = match kubeconfig {
             Some(path) => {
@@ -97,7 +116,7 @@ impl Cluster {
             }
             None => Self::configuration().await?,
         };
-        config.read_timeout = None;
+        config.read_timeout = silence;
         config.connect_timeout = Some(ANSWER_TIME);
         let client = Client::try_from(config);
         client

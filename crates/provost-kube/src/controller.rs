@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::cluster::Cluster;
 use crate::events::events;
 use crate::hosts::Hosts;
-use crate::lease::{Held, Keeper, live_holder};
+use crate::lease::{CONTROLLER, Held, Keeper, live_holder};
 use crate::metrics::Metrics;
 use crate::places::{MakeStore, Places};
 use crate::probes::{Health, Probes};
@@ -165,7 +165,8 @@ pub async fn run(
     } else {
         let busy = in_hand.clone();
         let is_busy = Arc::new(move |share| busy.is_busy(share));
-        let keeper = Keeper::new(&cluster, &namespace, identity, shares, is_busy, held_told.clone());
+        let keeper =
+            Keeper::new(&cluster, &namespace, CONTROLLER, identity, shares, is_busy, held_told.clone());
         let heard = say.clone();
         leases.start("leases", keeper.keep(leases_stop, move |words| heard(&words)));
     }

@@ -68,6 +68,8 @@ pub(crate) enum Step {
 /// What one replica knows of all Leases.
 #[derive(Debug)]
 pub(crate) struct Ledger {
+    /// Whose Leases they are: how their names begin.
+    component: &'static str,
     me: String,
     shares: usize,
     /// Each Lease, and when it last changed by our watch.
@@ -76,23 +78,34 @@ pub(crate) struct Ledger {
     renewed: BTreeMap<usize, Instant>,
 }
 
-const SHARE: &str = "provost-controller-share-";
-const REPLICA: &str = "provost-controller-replica-";
+/// The Leases of the controller.
+pub(crate) const CONTROLLER: &str = "provost-controller";
+/// The Leases of the gate, whose only share is to lead.
+pub(crate) const ADMISSION: &str = "provost-admission";
 
 impl Ledger {
-    pub(crate) fn new(me: String, shares: usize) -> Self {
+    pub(crate) fn new(component: &'static str, me: String, shares: usize) -> Self {
         let shares = shares.clamp(1, MOST_SHARES);
-        Self { me, shares, seen: HashMap::new(), renewed: BTreeMap::new() }
+        Self { component, me, shares, seen: HashMap::new(), renewed: BTreeMap::new() }
     }
 
-    pub(crate) fn share_name(share: usize) -> String {
-        format!("{SHARE}{share}")
+    pub(crate) fn share_name(&self, share: usize) -> String {
+        format!("{}-share-{share}", self.component)
+    }
+
+    /// Which component's Leases these are.
+    pub(crate) fn component(&self) -> &'static str {
+        self.component
+    }
+
+    fn is_replica(&self, name: &str) -> bool {
+        name.strip_prefix(self.component).is_some_and(|rest| rest.starts_with("-replica-"))
     }
 
     /// The name of this replica's own Lease: names of objects are short and plain, ours need not be.
     pub(crate) fn replica_name(&self) -> String {
         let digest = Digest::sha256_of(self.me.as_bytes());
-        format!("{REPLICA}{}", digest.hex().get(..16).unwrap_or_default())
+        format!("{}-replica-{}", self.component, digest.hex().get(..16).unwrap_or_default())
     }
 
     pub(crate) fn me(&self) -> &str {
@@ -110,11 +123,12 @@ impl Ledger {
             self.seen.insert(record.name.clone(), (record, since));
         }
         // A share whose Lease somebody else holds was taken from us while we could not be heard.
-        let me = self.me.clone();
-        self.renewed.retain(|share, _| {
-            let found = self.seen.get(&Self::share_name(*share));
-            found.is_some_and(|(record, _)| record.holder == me)
+        let mut renewed = std::mem::take(&mut self.renewed);
+        renewed.retain(|share, _| {
+            let found = self.seen.get(&self.share_name(*share));
+            found.is_some_and(|(record, _)| record.holder == self.me)
         });
+        self.renewed = renewed;
     }
 
     fn is_alive(&self, name: &str, now: Instant) -> bool {
@@ -125,7 +139,7 @@ impl Ledger {
 
     /// The replicas there are, ourselves among them, in the order all replicas have them in.
     fn replicas(&self, now: Instant) -> BTreeSet<&str> {
-        let alive = self.seen.keys().filter(|name| name.starts_with(REPLICA) && self.is_alive(name, now));
+        let alive = self.seen.keys().filter(|name| self.is_replica(name) && self.is_alive(name, now));
         let mut all: BTreeSet<&str> =
             alive.filter_map(|name| self.seen.get(name)).map(|(record, _)| record.holder.as_str()).collect();
         all.insert(&self.me);
@@ -144,7 +158,7 @@ impl Ledger {
         let wanted = self.wanted(now);
         let mut steps = vec![Step::Announce];
         for share in 0..self.shares {
-            let name = Self::share_name(share);
+            let name = self.share_name(share);
             let holder = self.seen.get(&name).map_or("", |(record, _)| record.holder.as_str());
             let ours = holder == self.me;
             match (wanted.contains(&share), ours) {
@@ -156,7 +170,7 @@ impl Ledger {
             }
         }
         let old = self.seen.iter().filter(|(name, (_, since))| {
-            name.starts_with(REPLICA) && now.saturating_duration_since(*since) > LEASE_TIME * SWEPT
+            self.is_replica(name) && now.saturating_duration_since(*since) > LEASE_TIME * SWEPT
         });
         let mut old: Vec<Step> = old.map(|(name, _)| Step::Sweep(name.clone())).collect();
         old.sort_by_key(|step| format!("{step:?}"));

@@ -1,10 +1,11 @@
 //! The only place that meets a cluster: client, key pairs in Secrets, and the controller that signs what Tekton builds.
 //!
-//! [`controller::run`] is the controller: [`watching`] tells of runs, [`queue`] says which is next, [`lease`] which are ours;
+//! [`admission::run`] is what the gate has of a cluster. [`controller::run`] is the controller: [`watching`] tells of runs, [`queue`] says which is next, [`lease`] which are ours;
 //! what becomes of one is decided by `provost_chains::reconcile`.
 
 use std::sync::Arc;
 
+pub mod admission;
 pub mod cluster;
 pub mod controller;
 mod events;

@@ -44,6 +44,12 @@ impl AddressRule {
         Ok(found)
     }
 
+    /// Why a URL whose host is an address may not be asked, for clients of [`crate::service_client`].
+    #[must_use]
+    pub fn refusal(&self, url: &Url) -> Option<String> {
+        self.check_literal(url).err().map(|error| error.to_string())
+    }
+
     /// A URL whose host is an address never reaches the resolver, so it is checked by itself.
     pub(crate) fn check_literal(&self, url: &Url) -> Result<(), LookupError> {
         match url.host() {

@@ -14,8 +14,8 @@ use super::{Held, LEASE_TIME, Ledger, RENEWAL, Record, Step};
 use crate::cluster::Cluster;
 use crate::runs::answered;
 
-/// By which our Leases are found.
-const LABEL: (&str, &str) = ("app.kubernetes.io/component", "provost-controller");
+/// By which our Leases are found: its value is the component's name.
+const LABEL: &str = "app.kubernetes.io/component";
 
 /// Says whether runs of a share are in this replica's hands.
 pub(crate) type IsBusy = Arc<dyn Fn(usize) -> bool + Send + Sync>;
@@ -32,13 +32,14 @@ impl Keeper {
     pub(crate) fn new(
         cluster: &Cluster,
         namespace: &str,
+        component: &'static str,
         me: String,
         shares: usize,
         is_busy: IsBusy,
         held: watch::Sender<Held>,
     ) -> Self {
         let leases = Api::namespaced(cluster.client.clone(), namespace);
-        Self { leases, ledger: Ledger::new(me, shares), is_busy, held }
+        Self { leases, ledger: Ledger::new(component, me, shares), is_busy, held }
     }
 
     /// Keeps the Leases until told to stop, then gives them all back; `said` hears of what goes wrong.
@@ -54,11 +55,11 @@ impl Keeper {
             }
         }
         // What this process wrote last has versions that it has not read.
-        if let Ok(records) = list(&self.leases).await {
+        if let Ok(records) = list(&self.leases, self.ledger.component()).await {
             self.ledger.observe(records, Instant::now());
         }
         for share in self.ledger.ours() {
-            if let Err(fault) = self.write(&Ledger::share_name(share), "").await {
+            if let Err(fault) = self.write(&self.ledger.share_name(share), "").await {
                 said(format!("leases: {fault}"));
             }
         }
@@ -77,7 +78,7 @@ impl Keeper {
     }
 
     async fn round(&mut self) -> Result<(), ClusterFault> {
-        let records = list(&self.leases).await?;
+        let records = list(&self.leases, self.ledger.component()).await?;
         self.ledger.observe(records, Instant::now());
         // What lapsed or was taken meanwhile is said before anything that takes time.
         self.publish();
@@ -108,14 +109,14 @@ impl Keeper {
             }
             Step::Take(share) | Step::Renew(share) => {
                 let (sent, me) = (Instant::now(), self.ledger.me().to_owned());
-                self.write(&Ledger::share_name(*share), &me).await?;
+                self.write(&self.ledger.share_name(*share), &me).await?;
                 self.ledger.renewed(*share, sent);
                 Ok(())
             }
             Step::GiveBack(share) => {
                 self.ledger.lost(*share);
                 self.publish();
-                self.write(&Ledger::share_name(*share), "").await
+                self.write(&self.ledger.share_name(*share), "").await
             }
             Step::Sweep(name) => {
                 answered("removing a lease", self.leases.delete(name, &DeleteParams::default())).await?;
@@ -131,7 +132,7 @@ impl Keeper {
         let lease = Lease {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
-                labels: Some([(LABEL.0.to_owned(), LABEL.1.to_owned())].into()),
+                labels: Some([(LABEL.to_owned(), self.ledger.component().to_owned())].into()),
                 resource_version: version.clone(),
                 ..ObjectMeta::default()
             },
@@ -153,8 +154,8 @@ impl Keeper {
     }
 }
 
-async fn list(leases: &Api<Lease>) -> Result<Vec<Record>, ClusterFault> {
-    let ours = ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1));
+async fn list(leases: &Api<Lease>, component: &str) -> Result<Vec<Record>, ClusterFault> {
+    let ours = ListParams::default().labels(&format!("{LABEL}={component}"));
     let all = answered("reading the leases", leases.list(&ours)).await?;
     let record = |lease: Lease| Record {
         name: lease.metadata.name.unwrap_or_default(),
@@ -167,7 +168,7 @@ async fn list(leases: &Api<Lease>) -> Result<Vec<Record>, ClusterFault> {
 /// Some replica that holds a Lease now, by the clocks of both: for those who work once and hold none themselves.
 pub(crate) async fn live_holder(cluster: &Cluster, namespace: &str) -> Result<Option<String>, ClusterFault> {
     let leases: Api<Lease> = Api::namespaced(cluster.client.clone(), namespace);
-    let ours = ListParams::default().labels(&format!("{}={}", LABEL.0, LABEL.1));
+    let ours = ListParams::default().labels(&format!("{LABEL}={}", super::CONTROLLER));
     let all = answered("reading the leases", leases.list(&ours)).await?;
     let now = Timestamp::now();
     Ok(all.items.into_iter().filter_map(|lease| lease.spec).find_map(|spec| {

@@ -27,12 +27,12 @@ impl Server {
             match step {
                 Step::Announce => self.write(&ledger.replica_name(), &ledger.me.clone()),
                 Step::Take(share) | Step::Renew(share) => {
-                    self.write(&Ledger::share_name(*share), &ledger.me.clone());
+                    self.write(&ledger.share_name(*share), &ledger.me.clone());
                     ledger.renewed(*share, now);
                 }
                 Step::GiveBack(share) => {
                     ledger.lost(*share);
-                    self.write(&Ledger::share_name(*share), "");
+                    self.write(&ledger.share_name(*share), "");
                 }
                 Step::Sweep(name) => drop(self.leases.remove(name)),
             }
@@ -49,7 +49,7 @@ fn working(ledger: &Ledger, now: Instant) -> Vec<usize> {
 fn one_replica_has_all_two_share_and_the_second_gets_all_back() {
     let (mut server, start) = (Server::default(), Instant::now());
     let mut at = start;
-    let (mut a, mut b) = (Ledger::new("a".into(), 4), Ledger::new("b".into(), 4));
+    let (mut a, mut b) = (Ledger::new(CONTROLLER, "a".into(), 4), Ledger::new(CONTROLLER, "b".into(), 4));
     server.round(&mut a, &[], at);
     assert_eq!(working(&a, at), [0, 1, 2, 3]);
     at += RENEWAL;
@@ -81,7 +81,7 @@ fn one_replica_has_all_two_share_and_the_second_gets_all_back() {
 #[test]
 fn no_share_is_worked_on_by_two() {
     let (mut server, mut at) = (Server::default(), Instant::now());
-    let mut all: Vec<Ledger> = ["a", "b", "c"].map(|name| Ledger::new(name.to_owned(), 7)).into();
+    let mut all: Vec<Ledger> = ["a", "b", "c"].map(|name| Ledger::new(CONTROLLER, name.to_owned(), 7)).into();
     // Replicas come, pause and return in every pattern that six bits make.
     for pattern in 0..64_u32 {
         for step in 0..6 {
@@ -103,8 +103,8 @@ fn no_share_is_worked_on_by_two() {
 #[test]
 fn a_replica_that_returns_under_its_name_goes_on_at_once() {
     let (mut server, at) = (Server::default(), Instant::now());
-    server.round(&mut Ledger::new("a".into(), 2), &[], at);
-    let mut again = Ledger::new("a".into(), 2);
+    server.round(&mut Ledger::new(CONTROLLER, "a".into(), 2), &[], at);
+    let mut again = Ledger::new(CONTROLLER, "a".into(), 2);
     server.round(&mut again, &[], at);
     assert_eq!(working(&again, at), [0, 1]);
 }
@@ -112,7 +112,7 @@ fn a_replica_that_returns_under_its_name_goes_on_at_once() {
 #[test]
 fn replicas_that_went_away_are_swept_out() {
     let (mut server, at) = (Server::default(), Instant::now());
-    let (mut a, mut b) = (Ledger::new("a".into(), 1), Ledger::new("b".into(), 1));
+    let (mut a, mut b) = (Ledger::new(CONTROLLER, "a".into(), 1), Ledger::new(CONTROLLER, "b".into(), 1));
     server.round(&mut a, &[], at);
     server.round(&mut b, &[], at);
     let name = a.replica_name();
