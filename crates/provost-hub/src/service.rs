@@ -7,6 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use provost_oci::ErrorCode;
 use provost_registry::layout::Layout;
+use provost_serve::Peer;
 use serde_json::json;
 
 use crate::answer::{Body, Refusal, json as document, seal};
@@ -27,9 +28,10 @@ pub(crate) struct Service {
     pub(crate) remarks: Remarks,
 }
 
-impl Service {
-    /// Answers a request.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+impl provost_serve::Answer for Service {
+    type Body = Body;
+
+    async fn answer(&self, request: Request<Incoming>, _peer: Peer) -> Response<Body> {
         let line = format!("{} {}", request.method(), request.uri().path());
         seal(match self.dispatch(request).await {
             Ok(response) => response,
@@ -42,6 +44,12 @@ impl Service {
         })
     }
 
+    fn remark(&self, words: &str) {
+        (self.remarks)(words);
+    }
+}
+
+impl Service {
     async fn dispatch(&self, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
         let (parts, body) = request.into_parts();
         self.admit(&parts).await?;

@@ -56,10 +56,12 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("provost-image", &["provost-registry", "provost-oci"]),
-    ("provost-hub", &["provost-registry", "provost-oci"]),
+    ("provost-serve", &[]),
+    ("provost-hub", &["provost-serve", "provost-registry", "provost-oci"]),
     (
         "provost-gate",
         &[
+            "provost-serve",
             "provost-kyverno",
             "provost-verify",
             "provost-sigstore",
@@ -74,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "provost-kube",
         &[
             "provost-gate",
+            "provost-serve",
             "provost-chains",
             "provost-kyverno",
             "provost-sign",
