@@ -8,6 +8,7 @@ mod gate;
 pub mod hook;
 pub mod record;
 mod response;
+pub mod server;
 pub mod sight;
 mod unchanged;
 

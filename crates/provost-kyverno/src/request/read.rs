@@ -8,6 +8,10 @@ use super::Request;
 /// The longest `AdmissionReview` read. An API server takes 3 MiB for a new object and keeps 1.5 MiB of an old one, and may
 /// write each byte of them as six (`\u003c`): 27 MiB, and the request around them.
 pub const REVIEW_LIMIT: usize = 32 * 1024 * 1024;
+/// The most values in one: an old object of 1.5 MiB has at most 0.75 million, a new one twice that, at 32 bytes each.
+pub const VALUE_LIMIT: usize = 4 * 1024 * 1024;
+/// The version of reviews that is spoken.
+pub const REVIEW_VERSION: &str = "admission.k8s.io/v1";
 /// Where an API server writes the identifier: first in the request, after the review's kind and version.
 const HEAD: usize = 512;
 /// What stands before the identifier there.
@@ -31,16 +35,41 @@ pub struct Unread {
 /// # Errors
 /// When it is longer than [`REVIEW_LIMIT`], no strict JSON, or no review.
 pub fn review(text: &[u8]) -> Result<Request, Unread> {
-    let limits = Limits { bytes: REVIEW_LIMIT, ..Limits::STATEMENT };
+    request_in(&parsed(text)?)
+}
+
+/// The same as an API server sends it: in the version that was registered for, and with an identifier.
+///
+/// # Errors
+/// As [`review`].
+pub fn served_review(text: &[u8]) -> Result<Request, Unread> {
+    let read = parsed(text)?;
+    let part = |name: &str| read.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (part("apiVersion"), part("kind"));
+    if (version, kind) != (REVIEW_VERSION, "AdmissionReview") {
+        let why = format!("expected an AdmissionReview of {REVIEW_VERSION}, found {kind:?} of {version:?}");
+        return Err(Unread { uid: uid_of(&read), why });
+    }
+    match uid_of(&read).is_empty() {
+        true => Err(Unread { uid: String::new(), why: "request.uid: expected an identifier".to_owned() }),
+        false => request_in(&read),
+    }
+}
+
+fn parsed(text: &[u8]) -> Result<Value, Unread> {
+    let limits = Limits { depth: Limits::STATEMENT.depth, bytes: REVIEW_LIMIT, values: VALUE_LIMIT };
     if text.len() > REVIEW_LIMIT {
         return Err(Unread { uid: uid_in(text), why: format!("longer than {REVIEW_LIMIT} bytes") });
     }
-    let read = json::parse(text, limits);
-    let read = read.map_err(|error| Unread { uid: uid_in(text), why: error.to_string() })?;
-    Request::of_review(&read).map_err(|error| {
-        let uid = read.pointer("/request/uid").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Unread { uid, why: error.to_string() }
-    })
+    json::parse(text, limits).map_err(|error| Unread { uid: uid_in(text), why: error.to_string() })
+}
+
+fn request_in(review: &Value) -> Result<Request, Unread> {
+    Request::of_review(review).map_err(|error| Unread { uid: uid_of(review), why: error.to_string() })
+}
+
+fn uid_of(review: &Value) -> String {
+    review.pointer("/request/uid").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// The identifier in the beginning of a text that need not be a review, as an API server writes it; empty where there is
@@ -59,7 +88,7 @@ pub fn uid_in(text: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{REVIEW_LIMIT, review, uid_in};
+    use super::{REVIEW_LIMIT, VALUE_LIMIT, review, served_review, uid_in};
 
     #[test]
     fn the_identifier_is_found_in_what_is_no_review() {
@@ -82,5 +111,27 @@ mod tests {
         text.resize(REVIEW_LIMIT + 1, b'x');
         let refused = review(&text).unwrap_err();
         assert_eq!((refused.uid.as_str(), refused.why.as_str()), ("a-1", "longer than 33554432 bytes"));
+    }
+
+    #[test]
+    fn a_review_of_more_values_than_an_object_can_have_is_refused() {
+        let text = format!(r#"{{"request":{{"uid":"a-1","object":[{}0]}}}}"#, "0,".repeat(VALUE_LIMIT));
+        let refused = review(text.as_bytes()).unwrap_err();
+        assert_eq!(refused.uid, "a-1");
+        assert!(refused.why.contains("values"), "{}", refused.why);
+    }
+
+    #[test]
+    fn what_is_served_has_its_version_and_an_identifier() {
+        let text = |version: &str, uid: &str| {
+            let request = format!(r#""uid":"{uid}","kind":{{"kind":"Pod"}},"operation":"DELETE""#);
+            format!(r#"{{"kind":"AdmissionReview","apiVersion":"{version}","request":{{{request}}}}}"#)
+        };
+        assert!(served_review(text("admission.k8s.io/v1", "a-1").as_bytes()).is_ok());
+        let old = served_review(text("admission.k8s.io/v1beta1", "a-1").as_bytes()).unwrap_err();
+        assert_eq!(old.uid, "a-1");
+        assert!(old.why.contains("v1beta1"), "{}", old.why);
+        let nameless = served_review(text("admission.k8s.io/v1", "").as_bytes()).unwrap_err();
+        assert_eq!(nameless.why, "request.uid: expected an identifier");
     }
 }
