@@ -57,13 +57,29 @@ pub struct Readiness {
     gate: Arc<Gate>,
     certificates: Certificates,
     stopping: Arc<AtomicBool>,
+    stuck: Option<Stuck>,
 }
+
+/// Why the work beside answering does not move, where it does not.
+pub type Stuck = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 impl Readiness {
     /// Of this gate behind this certificate.
     #[must_use]
     pub fn new(gate: Arc<Gate>, certificates: Certificates) -> Self {
-        Self { gate, certificates, stopping: Arc::default() }
+        Self { gate, certificates, stopping: Arc::default(), stuck: None }
+    }
+
+    /// With work beside answering that may be stuck, which a restart may help.
+    #[must_use]
+    pub fn with_stuck(self, stuck: Stuck) -> Self {
+        Self { stuck: Some(stuck), ..self }
+    }
+
+    /// Why a restart may help.
+    #[must_use]
+    pub fn stuck(&self) -> Option<String> {
+        self.stuck.as_ref().and_then(|stuck| stuck())
     }
 
     /// It is about to stop: from here on it is not ready, and goes on answering.
@@ -159,7 +175,7 @@ impl Answer for Webhooks {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match &route {
             Route::Liveness | Route::Readiness if !reads => method_not_allowed("GET, HEAD"),
-            Route::Liveness => text(StatusCode::OK, "ok"),
+            Route::Liveness => plain::liveness(&self.readiness),
             Route::Readiness => plain::readiness(&self.readiness),
             _ if request.method() != Method::POST => method_not_allowed("POST"),
             _ => self.asked(route, request, peer).await,

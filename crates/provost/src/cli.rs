@@ -56,7 +56,10 @@ pub(crate) fn run(arguments: Vec<OsString>, face: &Face) -> Result<(), Failure> 
         return command::step::run(args, face);
     }
     let limit = command.ends_in_time().then(|| limit(&cli.timeout)).transpose()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = match command.answers_many() {
+        true => tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
+        false => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+    };
     runtime.block_on(async {
         let work = commands::dispatch(command, face);
         match limit {

@@ -1,5 +1,6 @@
 //! One file a command: its arguments, and what it does with them.
 
+pub(crate) mod admission;
 pub(crate) mod annotations;
 pub(crate) mod apply;
 pub(crate) mod attach;

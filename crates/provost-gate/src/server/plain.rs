@@ -37,7 +37,7 @@ impl Answer for Plain {
             return super::method_not_allowed("GET, HEAD");
         }
         match (request.uri().path(), &self.metrics) {
-            ("/health/liveness" | "/health" | "/livez" | "/healthz", _) => text(StatusCode::OK, "ok"),
+            ("/health/liveness" | "/health" | "/livez" | "/healthz", _) => liveness(&self.readiness),
             ("/health/readiness" | "/readiness" | "/readyz", _) => readiness(&self.readiness),
             ("/metrics", Some(metrics)) => {
                 let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,6 +49,14 @@ impl Answer for Plain {
 
     fn remark(&self, words: &str) {
         (self.say)(words);
+    }
+}
+
+/// Whether a restart would help.
+pub(super) fn liveness(readiness: &Readiness) -> Response<Full<Bytes>> {
+    match readiness.stuck() {
+        None => text(StatusCode::OK, "ok"),
+        Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, why),
     }
 }
 

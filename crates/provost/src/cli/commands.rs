@@ -121,6 +121,8 @@ commands! {
     "registry" Registry(command::registry::Args),
     /// Sign what Tekton builds in a cluster, as Tekton Chains does.
     "controller" Controller(Box<command::controller::Args>),
+    /// Decide at admission which images may run, as Kyverno's verifyImages does.
+    "admission" Admission(Box<command::admission::Args>),
     /// Judge resources by Kyverno policies.
     "apply" Apply(command::apply::Args),
     /// Test Kyverno policies against the results expected of them.
@@ -160,6 +162,11 @@ impl Command {
             Self::PublicKey(args) => args.goes_out(),
             _ => self.asks_others(),
         }
+    }
+
+    /// Whether it answers many at once, and so works on all processors.
+    pub(super) fn answers_many(&self) -> bool {
+        matches!(self, Self::Admission(_))
     }
 
     fn asks_others(&self) -> bool {
@@ -232,6 +239,7 @@ pub(super) async fn dispatch(command: Command, face: &Face) -> Result<(), Failur
         Command::Image(args) => command::image::run(args, face).await,
         Command::Registry(args) => command::registry::run(args, face).await,
         Command::Controller(args) => command::controller::run(*args, face).await,
+        Command::Admission(args) => command::admission::run(*args, face).await,
         Command::Apply(args) => command::apply::run(args, face).await,
         Command::Test(args) => command::test::run(args, face).await,
         Command::Review(args) => command::review::run(args, face).await,

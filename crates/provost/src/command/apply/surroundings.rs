@@ -25,8 +25,12 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// Registries are reached in this way; entries of policies add their Secrets and plain http.
     pub(crate) fn new(options: RemoteOptions, anchors: Anchors) -> Self {
-        let registries = Registries { options, open: Mutex::default() };
-        Self { registries, settings: Settings::default(), machine: Machine, anchors }
+        Self {
+            registries: Registries::new(options),
+            settings: Settings::default(),
+            machine: Machine,
+            anchors,
+        }
     }
 
     /// The world with this cluster in it.
@@ -43,10 +47,18 @@ impl Surroundings {
     }
 }
 
-struct Registries {
+/// The registries of this machine.
+pub(crate) struct Registries {
     options: RemoteOptions,
     /// Clients keep connections, tokens and what they learned about schemes from one request to the next.
     open: Mutex<BTreeMap<Access, Remote>>,
+}
+
+impl Registries {
+    /// Reached in this way; entries of policies add their Secrets and plain http.
+    pub(crate) fn new(options: RemoteOptions) -> Self {
+        Self { options, open: Mutex::default() }
+    }
 }
 
 impl Stores for Registries {
@@ -116,6 +128,10 @@ pub(crate) fn documents_of_tree(path: &Path) -> Result<Vec<(String, Vec<Value>)>
     entries.sort();
     let mut found = Vec::new();
     for (entry, is_folder) in entries {
+        // A mounted ConfigMap keeps the files that its links lead to in folders of such names.
+        if entry.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"..")) {
+            continue;
+        }
         let known = entry.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json");
         if is_folder {
             found.extend(documents_of_tree(&entry)?);

@@ -1,0 +1,109 @@
+//! `provost admission`: decides for an API server which images may run, over TLS.
+
+mod certificate_folder;
+mod cluster;
+mod flags;
+mod folder;
+mod kyverno;
+mod serving;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use provost_gate::server::Say;
+use provost_kyverno::Anchors;
+use provost_registry::RemoteOptions;
+
+use super::apply::anchors::AnchorFlags;
+use crate::cli;
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::registry_flags::RegistryFlags;
+use kyverno::KyvernoFlags;
+
+/// Decide at admission which images may run, as Kyverno's verifyImages does.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Work without a cluster: judge by the policies and exceptions of this file or folder, which is read again when it
+    /// changes; repeatable.
+    #[arg(long, value_name = "FILE")]
+    policies: Vec<PathBuf>,
+    /// Without a cluster: a file with the objects that exist, namespaces, ConfigMaps, Secrets, role bindings; repeatable.
+    #[arg(long, value_name = "FILE", requires = "policies")]
+    objects: Vec<PathBuf>,
+    /// Where requests are answered; without it every interface, at --webhookServerPort.
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// A folder with tls.crt and tls.key, looked at every other second; in a cluster also ca.crt, which API servers are to
+    /// trust. Without a cluster, a pair that is not there is made. Without it, in a cluster, Secrets hold them.
+    #[arg(long, value_name = "FOLDER")]
+    certificate_dir: Option<PathBuf>,
+    /// A PEM file with the authorities of API servers' client certificates; others are refused, none is needed.
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+    /// Where health and metrics are served without TLS; empty for nowhere. Without it every interface, at --metricsPort,
+    /// or without a cluster nowhere.
+    #[arg(long, value_name = "HOST:PORT")]
+    plain_address: Option<String>,
+    /// How long requests are still answered once it is told to stop and says that it is not ready: longer than a Service
+    /// needs to learn of it. Without it 5 s in a cluster, else none.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    shutdown_delay: Option<Duration>,
+    /// The Service by which the API server reaches us.
+    #[arg(long, env = "PROVOST_SERVICE", value_name = "NAME", default_value = "provost-admission")]
+    service: String,
+    /// This replica's name, which no other replica may have; without it the pod's, or one that is made up.
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    identity: Option<String>,
+    /// The namespace in which a Kyverno would run beside us.
+    #[arg(long, value_name = "NAMESPACE", default_value = "kyverno")]
+    kyverno_namespace: String,
+    /// Remove our webhook configurations from the cluster, and end.
+    #[arg(long, conflicts_with = "policies")]
+    uninstall: bool,
+    /// A registry host that may be asked although its name leads to this machine or its link; repeatable.
+    #[arg(long = "allow-registry-host", value_name = "HOST")]
+    allowed_hosts: Vec<String>,
+    #[command(flatten)]
+    kyverno: KyvernoFlags,
+    #[command(flatten)]
+    anchors: AnchorFlags,
+    #[command(flatten)]
+    registry: RegistryFlags,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    cli::duration(text).ok_or_else(|| "expected a duration as Go writes it, such as 5s or 500ms".to_owned())
+}
+
+/// What both ways of working need.
+struct Common {
+    options: RemoteOptions,
+    anchors: Arc<Anchors>,
+    say: Say,
+}
+
+/// Answers until SIGTERM or SIGINT; then what is in hand is finished.
+///
+/// # Errors
+/// When a flag is refused, a policy of the folder may not be stored (exit code 2), or an address cannot be had.
+pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
+    args.kyverno.check()?;
+    let mut options = args.registry.options(face)?;
+    if args.kyverno.allow_insecure_registry {
+        options.allow_http = true;
+        options.tls.accept_any_certificate = true;
+    }
+    let anchors = Arc::new(args.anchors.anchors(face)?);
+    let say: Say = Arc::new(|words: &str| {
+        let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        Face::of_process().say(format!("{now} {words}"));
+    });
+    let common = Common { options, anchors, say };
+    match args.policies.is_empty() {
+        true => cluster::run(args, common, face).await,
+        false => folder::run(args, common, face).await,
+    }
+}

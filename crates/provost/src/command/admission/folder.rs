@@ -1,0 +1,243 @@
+//! Working without a cluster: policies and objects from files, read again when they change.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use provost_gate::server::{ExceptionScope, Readiness, Say};
+use provost_gate::sight::Sight;
+use provost_gate::{Gate, Parts};
+use provost_kyverno::cluster::{Call, Roles, User};
+use provost_kyverno::message::refusal;
+use provost_kyverno::policy::load::Documents;
+use provost_kyverno::{Cluster, ClusterError, Objects, Refusal, load};
+use provost_serve::Certificates;
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::certificate_folder::CertificateFolder;
+use super::serving::{Behind, Serving, nothing_else};
+use super::{Args, Common};
+use crate::command::apply::surroundings::{Registries, documents, documents_of_tree};
+use crate::face::Face;
+use crate::failure::Failure;
+use crate::machine::Machine;
+
+/// How often it is looked whether files have changed, so that a change counts within a second.
+const ROUND: Duration = Duration::from_millis(250);
+/// The exit code when a policy is refused, as of `review`.
+const REFUSED: u8 = 2;
+/// The most files that are looked at: policies of a thousand teams.
+const FILES_LIMIT: usize = 10_000;
+
+/// Answers by files until it is told to stop.
+pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), Failure> {
+    let Common { options, anchors, say } = common;
+    let mut files = Files { policies: args.policies.clone(), objects: args.objects.clone(), epoch: 0 };
+    let before = files.state()?;
+    let read = files.read(face)?;
+    if !read.refused.is_empty() {
+        read.refused.iter().for_each(|refused| face.say(refusal::of(refused)));
+        return Err(Failure::quiet(REFUSED));
+    }
+    read.warnings.iter().for_each(|warning| face.say(format!("Warning: {warning}")));
+    let objects = Arc::new(Swapped(RwLock::new(Arc::new(read.objects))));
+    let (told, sights) = watch::channel(Arc::new(read.sight));
+    let certificates = Certificates::none_yet();
+    let serving = Serving::bind(&args, certificates.clone(), false).await?;
+    // Without a folder the pair lives as long as we do, and whoever asks cannot know it.
+    let made;
+    let folder = match &args.certificate_dir {
+        Some(folder) => folder.as_path(),
+        None => {
+            made = tempfile::tempdir()?;
+            made.path()
+        }
+    };
+    let mut pair = CertificateFolder::new(folder);
+    pair.make_missing(names(args.listen.as_deref()))?;
+    pair.show(&certificates).map_err(Failure::new)?;
+    let gate = Arc::new(Gate::new(Parts {
+        sights,
+        cluster: Arc::clone(&objects) as Arc<dyn Cluster>,
+        stores: Arc::new(Registries::new(options)),
+        machine: Arc::new(Machine),
+        anchors,
+        hearers: Vec::new(),
+    }));
+    let readiness = Readiness::new(Arc::clone(&gate), certificates.clone());
+    let showing = tokio::spawn(pair.follow(certificates, Arc::clone(&say)));
+    let following = tokio::spawn(files.follow(before, told, objects, Arc::clone(&say)));
+    let behind = Behind { gate, readiness, exceptions: ExceptionScope::Everywhere, metrics: None, say };
+    let (stop_told, _) = watch::channel(false);
+    let ended = serving.run(behind, nothing_else(), stop_told, face).await;
+    showing.abort();
+    following.abort();
+    ended
+}
+
+/// The names that a certificate of our own making is for.
+fn names(listen: Option<&str>) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if let Some((host, _)) = listen.and_then(|listen| listen.rsplit_once(':')) {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if !host.is_empty() && !names.iter().any(|name| name == host) {
+            names.push(host.to_owned());
+        }
+    }
+    names
+}
+
+/// The files that are judged by.
+struct Files {
+    policies: Vec<PathBuf>,
+    objects: Vec<PathBuf>,
+    epoch: u64,
+}
+
+/// What files say.
+struct Read {
+    sight: Sight,
+    objects: Objects,
+    refused: Vec<Refusal>,
+    warnings: Vec<String>,
+}
+
+/// What tells that a file is another one or has changed: a change of any of it changes its times too.
+type State = BTreeMap<PathBuf, (u64, u64, u64, i64, i64)>;
+
+impl Files {
+    fn read(&mut self, face: &Face) -> Result<Read, Failure> {
+        let mut found = Documents::default();
+        for path in &self.policies {
+            for (file, documents) in documents_of_tree(path)? {
+                let read = load(&file, &documents);
+                found.policies.extend(read.policies);
+                found.refused.extend(read.refused);
+                found.exceptions.extend(read.exceptions);
+                for kind in read.others {
+                    face.say(format!("{file}: a document of kind {kind:?} is no policy and is left aside"));
+                }
+            }
+        }
+        let mut objects = Vec::new();
+        for path in &self.objects {
+            objects.extend(documents(path)?);
+        }
+        let warnings =
+            found.policies.iter().flat_map(|policy| &policy.warnings).map(refusal::warning).collect();
+        self.epoch += 1;
+        let sight = Sight {
+            epoch: self.epoch,
+            policies: found.policies.into_iter().map(Arc::new).collect(),
+            exceptions: found.exceptions,
+            ..Sight::default()
+        };
+        Ok(Read { sight, objects: Objects::new(objects), refused: found.refused, warnings })
+    }
+
+    fn state(&self) -> Result<State, Failure> {
+        let mut state = State::new();
+        for path in self.policies.iter().chain(&self.objects) {
+            look(path, &mut state).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        }
+        Ok(state)
+    }
+
+    /// Reads the files again whenever they change, for ever. What cannot be read leaves everything as it was.
+    async fn follow(
+        mut self,
+        mut before: State,
+        told: watch::Sender<Arc<Sight>>,
+        objects: Arc<Swapped>,
+        say: Say,
+    ) {
+        let face = Face::of_process();
+        loop {
+            tokio::time::sleep(ROUND).await;
+            let Ok(now) = self.state() else { continue };
+            if now == before {
+                continue;
+            }
+            let kept = |why: &str| (say)(&format!("{why}; what held before still holds"));
+            match self.read(&face) {
+                Ok(read) if read.refused.is_empty() => {
+                    read.warnings.iter().for_each(|warning| (say)(&format!("Warning: {warning}")));
+                    let count = read.sight.policies.len();
+                    objects.set(read.objects);
+                    told.send_replace(Arc::new(read.sight));
+                    (say)(&format!("read again: {count} policies, epoch {}", self.epoch));
+                }
+                Ok(read) => read.refused.iter().for_each(|refused| kept(&refusal::of(refused))),
+                Err(failure) => kept(&failure.words()),
+            }
+            before = now;
+        }
+    }
+}
+
+/// Looks at a file, or at all files of a folder and those below it.
+fn look(path: &Path, state: &mut State) -> std::io::Result<()> {
+    let found = std::fs::metadata(path)?;
+    let times =
+        (found.mtime().wrapping_mul(1_000_000_000).wrapping_add(found.mtime_nsec()), found.ctime_nsec());
+    state.insert(path.to_owned(), (found.dev(), found.ino(), found.len(), times.0, times.1));
+    if state.len() > FILES_LIMIT {
+        return Err(std::io::Error::other(format!("more than {FILES_LIMIT} files")));
+    }
+    if !found.is_dir() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        // A link to a folder could lead in circles; a link to a file is a mounted ConfigMap's.
+        let leads_away = entry.file_type()?.is_symlink() && entry.path().is_dir();
+        if !leads_away {
+            look(&entry.path(), state)?;
+        }
+    }
+    Ok(())
+}
+
+/// The objects that exist now.
+struct Swapped(RwLock<Arc<Objects>>);
+
+impl Swapped {
+    fn now(&self) -> Arc<Objects> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, objects: Objects) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(objects);
+    }
+}
+
+#[async_trait]
+impl Cluster for Swapped {
+    async fn namespace_labels(&self, name: &str) -> Result<BTreeMap<String, String>, ClusterError> {
+        self.now().namespace_labels(name).await
+    }
+
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Value, ClusterError> {
+        self.now().config_map(namespace, name).await
+    }
+
+    async fn secret(&self, namespace: &str, name: &str) -> Result<BTreeMap<String, Vec<u8>>, ClusterError> {
+        self.now().secret(namespace, name).await
+    }
+
+    async fn roles(&self, user: &User) -> Result<Roles, ClusterError> {
+        self.now().roles(user).await
+    }
+
+    async fn call(&self, call: &Call) -> Result<Value, ClusterError> {
+        self.now().call(call).await
+    }
+
+    async fn global_entry(&self, name: &str, projection: &str) -> Result<Value, ClusterError> {
+        self.now().global_entry(name, projection).await
+    }
+}
