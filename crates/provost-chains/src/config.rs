@@ -7,12 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use crate::claims::Granted;
+
 use reader::Reader;
 
+mod own;
 mod problem;
 mod reader;
 mod word;
 
+pub use own::OwnSettings;
 pub use problem::{ConfigError, Warning};
 pub use word::{BuildType, Encoding, Format, PubSubProvider, Signer, Storage, Upload};
 
@@ -41,6 +45,8 @@ pub struct ChainsConfig {
     pub log_url: String,
     /// Values of `spec.managedBy` that are signed besides Tekton's own.
     pub managed_by: BTreeSet<String>,
+    /// What Provost can do and Chains cannot.
+    pub own: OwnSettings,
 }
 
 /// How one kind of run is attested.
@@ -160,11 +166,32 @@ impl Default for ChainsConfig {
             upload: Upload::Off,
             log_url: "https://rekor.sigstore.dev".to_owned(),
             managed_by: BTreeSet::new(),
+            own: OwnSettings::default(),
         }
     }
 }
 
 impl ChainsConfig {
+    /// `builder.id` for runs of this namespace.
+    #[must_use]
+    pub fn builder_of(&self, namespace: &str) -> String {
+        match self.own.builder_per_namespace && !namespace.is_empty() {
+            true => format!("{}/ns/{namespace}", self.builder_id),
+            false => self.builder_id.clone(),
+        }
+    }
+
+    /// What runs of this namespace may claim to have built; anything where there is no map.
+    #[must_use]
+    pub fn granted(&self, namespace: &str) -> Option<Granted> {
+        let granted = self.own.claims.as_ref()?.of(namespace);
+        // Where the operator lets all signatures go, he lets all namespaces go.
+        Some(match &self.storage.repository {
+            Some(repository) => granted.and(repository),
+            None => granted,
+        })
+    }
+
     /// Reads a ConfigMap in YAML or JSON; `file` names it in errors.
     ///
     /// # Errors
@@ -228,6 +255,7 @@ impl ChainsConfig {
         if let Some(list) = reader.data.remove("filter.managed-by") {
             config.managed_by = list.split(',').map(|word| word.trim().to_owned()).collect();
         }
+        reader.own(&mut config.own)?;
         let warnings = reader.rest()?;
         Ok((config, warnings))
     }

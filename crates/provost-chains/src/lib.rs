@@ -7,6 +7,7 @@
 
 pub mod artifact;
 mod byproducts;
+pub mod claims;
 pub mod config;
 mod dependencies;
 pub mod descriptor;
@@ -20,6 +21,7 @@ pub mod placing;
 pub mod quantity;
 pub mod receipt;
 pub mod reconcile;
+mod redact;
 pub mod remarshal;
 pub mod run;
 pub mod sign_run;
@@ -38,6 +40,6 @@ pub use placing::{PlaceError, Placed, place};
 pub use receipt::Receipt;
 pub use run::Run;
 pub use sign_run::{Means, SignRunError, SignedRun, sign_list, sign_run, to_sign};
-pub use signable::{Payload, Signable, signables, statements};
+pub use signable::{Payload, Signable, Signables, signables, statements};
 pub use signing::Signed;
 pub use statement::{Statement, Subject};

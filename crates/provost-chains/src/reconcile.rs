@@ -59,6 +59,8 @@ pub struct Done {
     pub payloads: usize,
     /// How many copies were stored in registries that did not lie there before.
     pub stored: usize,
+    /// What the run says it made and its namespace may not claim, by name.
+    pub denied: Vec<String>,
     /// When it had ended; not where the run does not say.
     pub ended: Option<Timestamp>,
     /// The uid of the PipelineRun it belongs to.
@@ -291,7 +293,7 @@ impl Reconciler<'_> {
         }
         let key = settings.key.as_ref().map_err(|why| Trouble::new(Reason::KeyMissing, why))?;
         let list = to_sign(&settings.config, run).map_err(|error| Trouble::from(&error))?;
-        let hosts = registries(&settings.config, &list).map_err(|error| Trouble::from(&error))?;
+        let hosts = registries(&settings.config, &list.list).map_err(|error| Trouble::from(&error))?;
         let mut permits = Vec::new();
         for host in &hosts {
             match self.cluster.admit(host) {
@@ -306,6 +308,7 @@ impl Reconciler<'_> {
                 named => named.to_owned(),
             },
             insecure: settings.config.storage.insecure,
+            granted: settings.config.granted(&facts.metadata.namespace),
         };
         let store = match settings.uses_registries(facts.kind()) && !hosts.is_empty() {
             true => Some(self.cluster.store(&access).await.map_err(|fault| Trouble::from(&fault))?),
@@ -361,6 +364,7 @@ impl Reconciler<'_> {
         Ok(Outcome::Signed(Done {
             payloads: signed.payloads.len(),
             stored: signed.placed.iter().filter(|one| one.new).count(),
+            denied: signed.denied,
             ended: facts.ended,
             owner: facts.owner().map(|(name, uid)| (name.to_owned(), uid.to_owned())),
         }))

@@ -14,7 +14,7 @@ use crate::format_error::FormatError;
 use crate::placing::bundles::place_bundles;
 use crate::placing::{PlaceError, Placed, place, repositories};
 use crate::run::Run;
-use crate::signable::{Signable, signables};
+use crate::signable::{Signable, Signables, signables};
 use crate::signing::{SIGNED, Signed};
 
 /// By which a run asks for the transparency log where the configuration says `manual`.
@@ -33,6 +33,8 @@ pub struct SignedRun {
     pub placed: Vec<Placed>,
     /// `sha256:…` of each payload that was signed, in the order of signing.
     pub payloads: Vec<String>,
+    /// What the run's namespace may not claim, by name: neither subject nor signed.
+    pub denied: Vec<String>,
 }
 
 /// With what a run is signed and stored.
@@ -73,13 +75,14 @@ pub enum SignRunError {
 ///
 /// # Errors
 /// [`SignRunError::Format`] or [`SignRunError::Unsupported`].
-pub fn to_sign(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Signable>, SignRunError> {
-    let list = signables(config, run)?;
+pub fn to_sign(config: &ChainsConfig, run: &Run<'_>) -> Result<Signables, SignRunError> {
+    let all = signables(config, run)?;
+    let list = &all.list;
     let unsupported = |what: &str| SignRunError::Unsupported { run: run.label(), what: what.to_owned() };
     if !list.is_empty() && asks_for_upload(config, run) {
         return Err(unsupported("transparency.enabled"));
     }
-    for signable in &list {
+    for signable in list {
         if signable.signer == Signer::Kms {
             return Err(unsupported("signer kms"));
         }
@@ -91,7 +94,7 @@ pub fn to_sign(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Signable>, Si
             return Err(unsupported(&format!("storage {}", other.name())));
         }
     }
-    Ok(list)
+    Ok(all)
 }
 
 /// The hosts of the registries that a list would be stored in, each once.
@@ -129,12 +132,12 @@ pub async fn sign_run(
 pub async fn sign_list(
     config: &ChainsConfig,
     run: &Run<'_>,
-    list: &[Signable],
+    to_sign: &Signables,
     means: &Means<'_>,
 ) -> Result<SignedRun, SignRunError> {
-    let mut done = SignedRun::default();
+    let mut done = SignedRun { denied: to_sign.denied.clone(), ..SignedRun::default() };
     let mut all = Vec::new();
-    for signable in list {
+    for signable in &to_sign.list {
         let signed = Signed::new(signable, means.key).await?;
         done.payloads.push(Digest::sha256_of(&signable.payload.bytes()).to_string());
         if signable.storage.contains(&Storage::Tekton) {

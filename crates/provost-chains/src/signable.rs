@@ -10,6 +10,7 @@ use crate::dependencies::Steps;
 use crate::format_error::FormatError;
 use crate::hints;
 use crate::image_ref::ImageRef;
+use crate::redact::Redaction;
 use crate::run::{PipelineView, Run, check_done, task_label};
 use crate::statement::Statement;
 use crate::{slsa_v1, slsa_v2};
@@ -23,6 +24,15 @@ pub struct Signable {
     pub signer: Signer,
     /// Where it goes.
     pub storage: BTreeSet<Storage>,
+}
+
+/// Everything to sign of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Signables {
+    /// In the order in which Chains signs.
+    pub list: Vec<Signable>,
+    /// What the run says it made and its namespace may not claim, by name, sorted: neither subject nor signed.
+    pub denied: Vec<String>,
 }
 
 /// What to sign.
@@ -55,12 +65,17 @@ impl Payload {
 /// # Errors
 /// When the run cannot be attested.
 pub fn statements(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Statement>, FormatError> {
+    Ok(claimed(config, run)?.0)
+}
+
+/// The statements, and the names that the namespace of the run may not claim.
+fn claimed(config: &ChainsConfig, run: &Run<'_>) -> Result<(Vec<Statement>, Vec<String>), FormatError> {
     let artifact = match run {
         Run::Task(_) => &config.task_runs,
         Run::Pipeline(..) => &config.pipeline_runs,
     };
     if !artifact.enabled() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Vec::new()));
     }
     let steps = if artifact.format == Format::V2Alpha4 { Steps::Looked } else { Steps::Passed };
     let statement = match run {
@@ -79,7 +94,15 @@ pub fn statements(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Statement>
             }
         }
     };
-    Ok(vec![statement?])
+    let mut statement = statement?;
+    let denied = match config.granted(&run.metadata().namespace) {
+        Some(granted) => statement.keep_subjects(|name| granted.covers(name)),
+        None => Vec::new(),
+    };
+    if !config.own.redacted.is_empty() {
+        Redaction::new(&config.own.redacted, run).apply(statement.predicate_mut());
+    }
+    Ok((vec![statement], denied))
 }
 
 /// What to sign of a run, in the order in which Chains signs: the attestation, then images.
@@ -88,7 +111,7 @@ pub fn statements(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Statement>
 ///
 /// # Errors
 /// When the run cannot be attested; then its images are not signed either.
-pub fn signables(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Signable>, FormatError> {
+pub fn signables(config: &ChainsConfig, run: &Run<'_>) -> Result<Signables, FormatError> {
     let artifact = match run {
         Run::Task(_) => &config.task_runs,
         Run::Pipeline(..) => &config.pipeline_runs,
@@ -98,7 +121,8 @@ pub fn signables(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Signable>, 
         signer: artifact.signer,
         storage: artifact.storage.clone(),
     };
-    let mut list: Vec<Signable> = statements(config, run)?.into_iter().map(attestation).collect();
+    let (statements, mut denied) = claimed(config, run)?;
+    let mut list: Vec<Signable> = statements.into_iter().map(attestation).collect();
     if let (Run::Task(run), true) = (run, config.images.enabled()) {
         check_done(task_label(run), &run.status.conditions)?;
         let signature = |image: ImageRef| Signable {
@@ -109,9 +133,16 @@ pub fn signables(config: &ChainsConfig, run: &Run<'_>) -> Result<Vec<Signable>, 
             signer: config.images.signer,
             storage: config.images.storage.clone(),
         };
-        list.extend(hints::images(&run.status.results).into_iter().map(signature));
+        let granted = config.granted(&run.metadata.namespace);
+        let may = |image: &ImageRef| granted.as_ref().is_none_or(|granted| granted.covers(&image.name));
+        let (claimed, others): (Vec<_>, Vec<_>) =
+            hints::images(&run.status.results).into_iter().partition(may);
+        list.extend(claimed.into_iter().map(signature));
+        denied.extend(others.into_iter().map(|image| image.name));
     }
-    Ok(list)
+    denied.sort();
+    denied.dedup();
+    Ok(Signables { list, denied })
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub(crate) fn of_task_run(config: &ChainsConfig, run: &TaskRun) -> Result<Statem
     let steps: Vec<Value> = states.map(|state| step(named(state).unwrap_or(&unknown), state)).collect();
     let predicate = predicate(
         config,
-        "tekton.dev/v1/TaskRun",
+        build_type(config, "TaskRun"),
         &run.metadata,
         [status.start_time, status.completion_time],
         task_invocation(run),
@@ -57,7 +57,7 @@ pub(crate) fn of_pipeline_run(
     let invocation = invocation(&run.metadata, status.provenance.as_ref(), &run.spec.params, params);
     let predicate = predicate(
         config,
-        "tekton.dev/v1/PipelineRun",
+        build_type(config, "PipelineRun"),
         &run.metadata,
         [status.start_time, status.completion_time],
         invocation,
@@ -68,9 +68,15 @@ pub(crate) fn of_pipeline_run(
     Ok(Statement::new(STATEMENT_V01, SLSA_V02, subjects, &predicate))
 }
 
+/// Chains' build type, or the one that it had before Tekton's v1 and that published policies still match.
+fn build_type(config: &ChainsConfig, kind: &str) -> String {
+    let version = if config.own.v1beta1_build_type { "v1beta1" } else { "v1" };
+    format!("tekton.dev/{version}/{kind}")
+}
+
 fn predicate(
     config: &ChainsConfig,
-    build_type: &str,
+    build_type: String,
     metadata: &Metadata,
     times: [Option<Time>; 2],
     invocation: Value,
@@ -87,7 +93,7 @@ fn predicate(
         }
     }
     let mut predicate = json!({
-        "builder": {"id": config.builder_id},
+        "builder": {"id": config.builder_of(&metadata.namespace)},
         "buildType": build_type,
         "invocation": invocation,
         "buildConfig": build_config,

@@ -99,7 +99,7 @@ fn predicate(
 ) -> Result<Value, FormatError> {
     let about = definition.run.metadata();
     let mut builder = Map::new();
-    put_text(&mut builder, "id", &config.builder_id);
+    put_text(&mut builder, "id", &config.builder_of(&about.namespace));
     let mut metadata = Map::new();
     put_text(&mut metadata, "invocationId", &about.uid);
     for (key, time) in ["startedOn", "finishedOn"].into_iter().zip(times) {

@@ -44,6 +44,17 @@ impl Statement {
         Self { kind, subject, predicate_type, predicate: go_json::through_doubles(predicate) }
     }
 
+    /// Leaves out the subjects that `keep` does not keep, and gives their names.
+    pub(crate) fn keep_subjects(&mut self, keep: impl Fn(&str) -> bool) -> Vec<String> {
+        let gone = self.subject.extract_if(.., |subject| !keep(&subject.name));
+        gone.map(|subject| subject.name).collect()
+    }
+
+    /// The predicate, to be changed before anything is signed.
+    pub(crate) fn predicate_mut(&mut self) -> &mut Value {
+        &mut self.predicate
+    }
+
     /// What the statement is about.
     #[must_use]
     pub fn subjects(&self) -> &[Subject] {

@@ -218,6 +218,9 @@ struct Finished {
 /// The word for a run that is not signed, in events.
 const UNSIGNED: &str = "SigningFailed";
 
+/// The event's word for results that a namespace may not claim.
+const CLAIM_DENIED: &str = "ClaimDenied";
+
 /// The metric's and the event's word for a run that was let go unsigned.
 const UNSIGNED_DELETED: &str = "UnsignedDeleted";
 

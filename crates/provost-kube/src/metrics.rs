@@ -36,6 +36,7 @@ pub struct Metrics {
     ready: Gauge,
     failures: Family<Labels, Counter>,
     unsigned_deleted: Counter,
+    claims_denied: Counter,
     shares: Gauge,
     configuration: Gauge,
     key_seconds: Gauge<f64, AtomicU64>,
@@ -82,6 +83,7 @@ impl Metrics {
             ready: Gauge::default(),
             failures: Family::default(),
             unsigned_deleted: Counter::default(),
+            claims_denied: Counter::default(),
             shares: Gauge::default(),
             configuration: Gauge::default(),
             key_seconds: Gauge::default(),
@@ -107,6 +109,11 @@ impl Metrics {
             "provost_unsigned_deleted",
             "Runs that were deleted and could not be signed in time",
             all.unsigned_deleted.clone(),
+        );
+        registry.register(
+            "provost_claims_denied",
+            "Results outside what their namespace may claim, neither attested nor signed",
+            all.claims_denied.clone(),
         );
         registry.register(
             "provost_shares",
@@ -156,6 +163,11 @@ impl Metrics {
     /// A run was let go unsigned.
     pub(crate) fn unsigned_deleted(&self) {
         self.unsigned_deleted.inc();
+    }
+
+    /// A run named so many results that its namespace may not claim.
+    pub(crate) fn claims_denied(&self, count: usize) {
+        self.claims_denied.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// How many runs are not signed, and how many of them could be worked on.

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::Api;
+use provost_chains::claims::Granted;
 use provost_chains::reconcile::{Access, ClusterFault};
-use provost_oci::Digest;
-use provost_registry::{Keychain, Store};
+use provost_oci::{Digest, Repository};
+use provost_registry::{CredentialSource, Found, Keychain, Store, StoreError};
 
 use crate::cluster::Cluster;
 use crate::runs::answered;
@@ -23,15 +25,56 @@ const CLIENTS: usize = 64;
 /// How many Secrets of one service account are read: each costs a request; accounts have two or three.
 const SECRETS: usize = 32;
 
-/// Makes a client of registries: with these credentials before its own, and any certificate where the second is set.
-pub type MakeStore = Box<dyn Fn(Keychain, bool) -> Result<Arc<dyn Store>, String> + Send + Sync>;
+/// How runs reach registries.
+#[derive(Clone)]
+pub struct Reach {
+    /// Their own credentials, which come before the controller's.
+    pub keychain: Keychain,
+    /// For which repositories the controller's credentials serve; for all where there is no map of claims.
+    pub granted: Option<Granted>,
+    /// Whether plain http and any certificate will do.
+    pub insecure: bool,
+}
+
+impl Reach {
+    /// The run's own credentials, then the controller's where they may serve.
+    #[must_use]
+    pub fn with_controllers(self, own: Keychain) -> Keychain {
+        match self.granted {
+            None => self.keychain.then(own),
+            Some(granted) => self.keychain.with(Confined { own, granted }),
+        }
+    }
+}
+
+/// The controller's credentials, for granted repositories alone.
+struct Confined {
+    own: Keychain,
+    granted: Granted,
+}
+
+#[async_trait]
+impl CredentialSource for Confined {
+    async fn find(&self, repository: &Repository) -> Result<Option<Found>, StoreError> {
+        match self.granted.covers(&repository.to_string()) {
+            true => self.own.find(repository).await,
+            false => Ok(None),
+        }
+    }
+}
+
+/// Makes a client of registries.
+pub type MakeStore = Box<dyn Fn(Reach) -> Result<Arc<dyn Store>, String> + Send + Sync>;
+
+/// Which client: by the digest of its credentials, what the controller's serve for, and whether anything goes.
+type Which = (Digest, Option<Granted>, bool);
 
 /// The clients of registries that runs use.
 pub(crate) struct Places {
     cluster: Cluster,
     make: MakeStore,
     accounts: Mutex<HashMap<(String, String), (Instant, Account)>>,
-    clients: Mutex<HashMap<(Digest, bool), Arc<dyn Store>>>,
+    clients: Mutex<HashMap<Which, Arc<dyn Store>>>,
 }
 
 /// The credentials of a service account, by what they are.
@@ -49,12 +92,13 @@ impl Places {
     /// The registries as this run may reach them. Runs with the same credentials share a client, others never do.
     pub(crate) async fn store(&self, access: &Access) -> Result<Arc<dyn Store>, ClusterFault> {
         let account = self.account(access).await?;
-        let which = (account.digest, access.insecure);
+        let which = (account.digest, access.granted.clone(), access.insecure);
         let mut clients = locked(&self.clients);
         if let Some(known) = clients.get(&which) {
             return Ok(known.clone());
         }
-        let store = (self.make)(account.keychain, access.insecure)
+        let (keychain, granted) = (account.keychain, access.granted.clone());
+        let store = (self.make)(Reach { keychain, granted, insecure: access.insecure })
             .map_err(|cause| ClusterFault::Failed { doing: "making a registry client".to_owned(), cause })?;
         if clients.len() >= CLIENTS {
             clients.clear();
@@ -128,6 +172,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use provost_chains::claims::Claims;
     use provost_registry::Credential;
 
     use super::*;
@@ -135,6 +180,33 @@ mod tests {
     fn secret(kind: &str, name: &str, text: &str) -> Secret {
         let data = BTreeMap::from([(name.to_owned(), ByteString(text.as_bytes().to_vec()))]);
         Secret { type_: Some(kind.to_owned()), data: Some(data), ..Secret::default() }
+    }
+
+    #[tokio::test]
+    async fn the_controllers_credentials_serve_granted_repositories_alone() {
+        let secret = |password: &str| {
+            let auth =
+                format!(r#"{{"auths": {{"reg.local": {{"username": "u", "password": "{password}"}}}}}}"#);
+            Keychain::anonymous().and_secret("s", auth.as_bytes())
+        };
+        let granted = Claims::read("{team: [reg.local/team]}").unwrap().of("team");
+        let find = async |keychain: Keychain, granted: Option<Granted>, name: &str| {
+            let reach = Reach { keychain, granted, insecure: false };
+            let all = reach.with_controllers(secret("controller"));
+            all.find(&name.parse().unwrap())
+                .await
+                .unwrap()
+                .map(|found| format!("{:?}", found.credential == controller()))
+        };
+        fn controller() -> Credential {
+            Credential::Password { username: "u".to_owned(), password: "controller".to_owned() }
+        }
+        let yes = Some("true".to_owned());
+        assert_eq!(find(Keychain::anonymous(), None, "reg.local/other/app").await, yes);
+        assert_eq!(find(Keychain::anonymous(), Some(granted.clone()), "reg.local/team/app").await, yes);
+        assert_eq!(find(Keychain::anonymous(), Some(granted.clone()), "reg.local/other/app").await, None);
+        // The run's own login is its own affair.
+        assert_eq!(find(secret("run"), Some(granted), "reg.local/other/app").await, Some("false".to_owned()));
     }
 
     #[tokio::test]

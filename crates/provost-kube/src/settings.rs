@@ -152,6 +152,11 @@ impl Follower {
                 self.metrics.configuration(true);
                 if known.config.as_ref().is_none_or(|(_, before)| *before != digest) {
                     (self.say)(&format!("configuration {digest} is in force"));
+                    if config.own.claims.is_none() {
+                        (self.say)(
+                            "provost.claims is not set: as with Chains, every namespace may claim every repository",
+                        );
+                    }
                 }
                 if std::mem::take(&mut known.config_was_bad) {
                     self.events.tell(object, "ConfigurationInForce", &digest);

@@ -35,7 +35,7 @@ pub use address_rule::AddressRule;
 pub use challenge::{Challenge, ChallengeError};
 pub use credential_helper::HelperEnvironment;
 pub use docker_config::DockerPaths;
-pub use keychain::{Credential, GivenCredential, Keychain};
+pub use keychain::{ClearText, Credential, CredentialSource, Found, GivenCredential, Keychain};
 pub use proxy::Proxies;
 pub use referrers::{ReferrersSwitch, subject_of};
 pub use remote::{Remote, RemoteOptions};

@@ -1,5 +1,7 @@
 //! What can be wrong with a `chains-config`: errors, and remarks about what does nothing.
 
+use crate::claims::ClaimsError;
+
 /// Something in the configuration that does nothing, or will never work.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
@@ -75,6 +77,14 @@ pub enum ConfigError {
         found: String,
         /// What may stand there, sorted.
         wanted: Vec<&'static str>,
+    },
+    /// The map of claims cannot be used.
+    #[error("{file}: data.provost.claims: {why}")]
+    Claims {
+        /// The file.
+        file: String,
+        /// Why not.
+        why: ClaimsError,
     },
     /// A setting of ours that this version does not carry out; passing over it would do less than was asked.
     #[error("{file}: data.{key}: this setting is not supported yet")]

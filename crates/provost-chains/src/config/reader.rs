@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::claims::ClaimsError;
+
 use super::{
     Artifact, ConfigError, Encoding, Format, PubSubProvider, Secret, Signer, SignerSettings, Storage,
     StorageSettings, Upload, Warning,
@@ -163,6 +165,10 @@ impl<'a> Reader<'a> {
     fn invalid(&self, key: &'static str, found: String, mut wanted: Vec<&'static str>) -> ConfigError {
         wanted.sort_unstable();
         ConfigError::Value { file: self.file.to_owned(), key, found, wanted }
+    }
+
+    pub(super) fn claims(&self, why: ClaimsError) -> ConfigError {
+        ConfigError::Claims { file: self.file.to_owned(), why }
     }
 
     pub(super) fn rest(mut self) -> Result<Vec<Warning>, ConfigError> {

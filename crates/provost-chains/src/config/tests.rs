@@ -87,8 +87,10 @@ fn what_does_nothing_is_said_and_what_we_cannot_do_is_refused() {
     assert_eq!(warnings.len(), 1);
     let (_, warnings) = read(&[("artifacts.oci.storage", "kafka")]).unwrap();
     assert!(matches!(warnings.as_slice(), [Warning::Kafka { key: "artifacts.oci.storage", .. }]));
-    let error = read(&[("provost.claims", "a: b")]).unwrap_err();
-    assert!(matches!(error, ConfigError::Unsupported { key, .. } if key == "provost.claims"));
+    let error = read(&[("provost.unheard-of", "true")]).unwrap_err();
+    assert!(matches!(error, ConfigError::Unsupported { key, .. } if key == "provost.unheard-of"));
+    let error = read(&[("provost.claims", "a: b")]).unwrap_err().to_string();
+    assert!(error.starts_with("config.yaml: data.provost.claims: expected a map from namespaces"), "{error}");
 }
 
 #[test]
@@ -109,4 +111,42 @@ fn other_documents_are_refused() {
 fn a_token_is_never_shown() {
     let (config, _) = read(&[("signers.kms.auth.token", "s3cret")]).unwrap();
     assert!(!format!("{config:?}").contains("s3cret"));
+}
+
+/// The table of docs/reference/controller.md names every key that is read, and no other.
+#[test]
+fn the_documents_table_is_the_readers() {
+    const PAGE: &str = include_str!("../../../../docs/reference/controller.md");
+    let section = PAGE.split("## chains-config\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let keys: BTreeSet<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(keys.len() > 40, "{keys:?}");
+    // A key that is read is taken for neither unknown nor unsupported, whatever it holds.
+    for key in &keys {
+        match read(&[(key, "\u{1}")]) {
+            Ok((_, warnings)) => {
+                assert!(!warnings.iter().any(|w| matches!(w, Warning::UnknownKey { .. })), "{key}");
+            }
+            Err(error) => assert!(!matches!(error, ConfigError::Unsupported { .. }), "{key}"),
+        }
+    }
+    let sources = [include_str!("reader.rs"), include_str!("own.rs"), include_str!("../config.rs")].concat();
+    let is_key = |text: &&str| {
+        let starts = [
+            "artifacts.",
+            "storage.",
+            "signers.",
+            "builder.",
+            "builddefinition.",
+            "transparency.",
+            "filter.",
+            "provost.",
+        ];
+        starts.iter().any(|start| text.starts_with(start))
+            && text.len() > 9
+            && !text.contains([' ', '{', ':'])
+    };
+    for key in sources.split('"').skip(1).step_by(2).filter(is_key) {
+        assert!(keys.contains(key), "{key} is read and not in docs/reference/controller.md");
+    }
 }

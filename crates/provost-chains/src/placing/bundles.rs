@@ -169,7 +169,7 @@ mod tests {
         }))
         .unwrap();
         let mut new = Vec::new();
-        for one in signables(&ChainsConfig::default(), &Run::Task(&run)).unwrap() {
+        for one in signables(&ChainsConfig::default(), &Run::Task(&run)).unwrap().list {
             let signed = Signed::new(&one, key).await.unwrap();
             let settings = StorageSettings::default();
             let now = "2026-01-01T00:00:00Z".parse().unwrap();

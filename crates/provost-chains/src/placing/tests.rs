@@ -24,7 +24,7 @@ fn task_run(outputs: Value) -> provost_tekton::TaskRun {
 
 async fn signed(key: &PrivateKey, outputs: Value) -> Vec<Signed> {
     let run = task_run(outputs);
-    let list = signables(&ChainsConfig::default(), &Run::Task(&run)).unwrap();
+    let list = signables(&ChainsConfig::default(), &Run::Task(&run)).unwrap().list;
     let mut all = Vec::new();
     for one in &list {
         all.push(Signed::new(one, key).await.unwrap());

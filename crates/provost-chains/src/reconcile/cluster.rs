@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::claims::Granted;
 use async_trait::async_trait;
 use provost_registry::Store;
 use provost_tekton::{PipelineRun, TaskRun};
@@ -84,6 +85,8 @@ pub struct Access {
     pub service_account: String,
     /// `storage.oci.repository.insecure`.
     pub insecure: bool,
+    /// What the namespace may claim: the controller's own credentials serve nothing else. Everything where there is no map.
+    pub granted: Option<Granted>,
 }
 
 /// Why the cluster did not do what it was asked.

@@ -44,8 +44,12 @@ async fn a_run_that_has_ended_is_signed_with_one_patch_and_once() {
     assert_eq!(signed(&scene.reconcile(&key).await), (2, 2));
     assert_eq!((scene.patched(), scene.finalizers(&key)), (1, Vec::new()));
     assert_eq!(scene.annotation(&key, SIGNED).as_deref(), Some("true"));
-    let access =
-        Access { namespace: "ns".to_owned(), service_account: "builder".to_owned(), insecure: false };
+    let access = Access {
+        namespace: "ns".to_owned(),
+        service_account: "builder".to_owned(),
+        insecure: false,
+        granted: None,
+    };
     assert_eq!(*scene.accesses.lock().unwrap(), [access]);
     scene.registry.forget_counts();
     assert_eq!(scene.reconcile(&key).await, Outcome::Settled);

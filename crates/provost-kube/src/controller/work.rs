@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::attempt::{Attempt, attempt};
-use super::{Finished, InHand, UNSIGNED, UNSIGNED_DELETED, is_quiet, lot, since};
+use super::{CLAIM_DENIED, Finished, InHand, UNSIGNED, UNSIGNED_DELETED, is_quiet, lot, since};
 use crate::events::{Events, Object};
 use crate::lease::{Held, share_of};
 use crate::metrics::Metrics;
@@ -27,6 +27,8 @@ const UNHURRIED: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_millis(250);
 /// How long a PipelineRun waits for its children without being told of any.
 const WAITING: Duration = Duration::from_secs(300);
+/// How many names of what a namespace may not claim are told; an event holds a kilobyte.
+const DENIED_SHOWN: usize = 5;
 /// How often the loop goes round when nothing happens.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often a run is tried where all is done once.
@@ -277,6 +279,9 @@ impl Work {
                 self.summary.signed += 1;
                 let waited = done.ended.and_then(|ended| since(ended, Timestamp::now()));
                 self.parts.metrics.signed(key.kind, done, waited);
+                if !done.denied.is_empty() {
+                    self.denied(&key, &done.denied);
+                }
                 if let Some((name, _)) = &done.owner {
                     self.wake(&Key::new(Kind::PipelineRun, &key.namespace, name), now);
                 }
@@ -301,6 +306,19 @@ impl Work {
         if self.queue.finish(&key, next, lot(now), now).is_none() {
             self.uids.remove(&key);
         }
+    }
+
+    /// The run is signed without what its namespace may not claim.
+    fn denied(&self, key: &Key, names: &[String]) {
+        self.parts.metrics.claims_denied(names.len());
+        let shown = names.iter().take(DENIED_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let words = format!(
+            "provost.claims lets namespace {} claim nothing of {} that the run says it made; neither attested nor signed: {shown}",
+            key.namespace,
+            names.len()
+        );
+        (self.parts.say)(&format!("{key}: {words}"));
+        self.warn(key, CLAIM_DENIED, &words);
     }
 
     fn failed(&mut self, key: &Key, trouble: &Trouble) -> Next {

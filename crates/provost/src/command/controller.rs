@@ -11,10 +11,11 @@ use provost_chains::reconcile::Rules;
 use provost_kube::controller::{self, Options, Summary};
 use provost_kube::lease::MOST_SHARES;
 use provost_kube::metrics::Metrics;
+use provost_kube::places::Reach;
 use provost_kube::probes::{Health, Probes};
 use provost_kube::settings::KeySource;
 use provost_kube::{Cluster, Say};
-use provost_registry::{AddressRule, Keychain, Remote, RemoteOptions, Store};
+use provost_registry::{AddressRule, Remote, RemoteOptions, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -163,7 +164,7 @@ fn options(
         shares: usize::from(args.shares),
         identity,
         once: args.once,
-        make_store: Box::new(move |keychain, insecure| store(&base, keychain, insecure)),
+        make_store: Box::new(move |reach| store(&base, reach)),
         say,
         metrics: Arc::new(Metrics::new()),
         health: Arc::new(Health::default()),
@@ -172,9 +173,10 @@ fn options(
 }
 
 /// A client with these credentials before those of the command line; over http and with any certificate where that was asked for.
-fn store(base: &RemoteOptions, keychain: Keychain, insecure: bool) -> Result<Arc<dyn Store>, String> {
+fn store(base: &RemoteOptions, reach: Reach) -> Result<Arc<dyn Store>, String> {
     let mut options = base.clone();
-    options.keychain = keychain.then(base.keychain.clone());
+    let insecure = reach.insecure;
+    options.keychain = reach.with_controllers(base.keychain.clone());
     if insecure {
         options.allow_http = true;
         options.tls.accept_any_certificate = true;
