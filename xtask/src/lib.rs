@@ -6,6 +6,7 @@ pub mod cluster;
 mod controller;
 pub mod e2e;
 pub mod fetched;
+pub mod gate_review;
 pub mod link_order;
 mod oidc;
 mod place;

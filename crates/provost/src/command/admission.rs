@@ -92,7 +92,7 @@ struct Common {
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
     args.kyverno.check()?;
     let mut options = args.registry.options(face)?;
-    if args.kyverno.allow_insecure_registry {
+    if args.kyverno.insecure_registries {
         options.allow_http = true;
         options.tls.accept_any_certificate = true;
     }

@@ -49,7 +49,7 @@ pub(super) struct KyvernoFlags {
     pub(super) image_pull_secrets: Vec<String>,
     /// Allow plain http and any certificate for all registries.
     #[arg(long = "allowInsecureRegistry", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub(super) allow_insecure_registry: bool,
+    pub(super) insecure_registries: bool,
     /// The port of health and metrics.
     #[arg(long = "metricsPort", value_name = "PORT", default_value_t = 8000)]
     pub(super) metrics_port: u16,
@@ -106,6 +106,11 @@ mod tests {
             known.insert(name, word.to_owned());
         }
         assert_eq!(known, told());
+    }
+
+    #[test]
+    fn they_get_along_with_our_own_flags() {
+        super::super::Args::augment_args(clap::Command::new("admission")).debug_assert();
     }
 
     #[test]
