@@ -32,6 +32,7 @@ pub(crate) mod platform;
 pub(crate) mod provenance;
 pub(crate) mod public_key;
 pub(crate) mod registry;
+pub(crate) mod resign;
 pub(crate) mod review;
 pub(crate) mod run;
 pub(crate) mod save;

@@ -123,6 +123,8 @@ commands! {
     "controller" Controller(Box<command::controller::Args>),
     /// Decide at admission which images may run, as Kyverno's verifyImages does.
     "admission" Admission(Box<command::admission::Args>),
+    /// Sign anew with a new key what an old key signed about images.
+    "resign" Resign(Box<command::resign::Args>),
     /// Judge resources by Kyverno policies.
     "apply" Apply(command::apply::Args),
     /// Test Kyverno policies against the results expected of them.
@@ -238,6 +240,7 @@ pub(super) async fn dispatch(command: Command, face: &Face) -> Result<(), Failur
         Command::Provenance(args) => command::provenance::run(args, face).await,
         Command::Image(args) => command::image::run(args, face).await,
         Command::Registry(args) => command::registry::run(args, face).await,
+        Command::Resign(args) => command::resign::run(*args, face).await,
         Command::Controller(args) => command::controller::run(*args, face).await,
         Command::Admission(args) => command::admission::run(*args, face).await,
         Command::Apply(args) => command::apply::run(args, face).await,

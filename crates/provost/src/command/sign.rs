@@ -294,7 +294,14 @@ fn payload_file(file: &std::path::Path, face: &Face) -> Result<Vec<u8>, Failure>
 }
 
 /// The image, and with `recursive` every member of the lists it consists of, each once, outermost first.
-async fn members(store: &dyn Store, image: &Reference, recursive: bool) -> Result<Vec<Digest>, Failure> {
+///
+/// # Errors
+/// When the registry does not say, or a list has too many members.
+pub(crate) async fn members(
+    store: &dyn Store,
+    image: &Reference,
+    recursive: bool,
+) -> Result<Vec<Digest>, Failure> {
     let fetch = async |which: &Selector| {
         let manifest = store.manifest(image.repository(), which).await;
         manifest.map_err(|error| {

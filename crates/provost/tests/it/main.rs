@@ -35,6 +35,7 @@ mod provenance;
 mod readme;
 mod registry;
 mod registry_kill;
+mod resign;
 mod run;
 mod signatures;
 mod tidy;
