@@ -46,6 +46,7 @@ struct State {
     blobs: BTreeMap<(Repository, Digest), Bytes>,
     asked: BTreeMap<Request, usize>,
     failures: Vec<Failure>,
+    hangs: bool,
 }
 
 #[derive(Debug)]
@@ -103,9 +104,16 @@ impl MemoryStore {
         self.state().failures.push(Failure { request, target, once: false, error });
     }
 
+    /// No request is answered any more.
+    pub fn hang(&self) {
+        self.state().hangs = true;
+    }
+
     /// Nothing fails any more.
     pub fn heal(&self) {
-        self.state().failures.clear();
+        let mut state = self.state();
+        state.failures.clear();
+        state.hangs = false;
     }
 
     /// Puts other bytes in the place of a blob or manifest, as a lying registry would: asking for it then fails
@@ -136,6 +144,9 @@ impl MemoryStore {
     async fn begin(&self, request: Request, target: &str) -> Result<(), StoreError> {
         *self.state().asked.entry(request).or_default() += 1;
         give_way().await;
+        if self.state().hangs {
+            std::future::pending::<()>().await;
+        }
         let mut state = self.state();
         let meant = |failure: &Failure| {
             failure.request == request && failure.target.as_deref().is_none_or(|meant| meant == target)

@@ -1,15 +1,18 @@
 //! The one way in: a request, answered.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use provost_expr::environment::{Clock, Random, Resolver};
+use provost_kyverno::policy::FailurePolicy;
+use provost_kyverno::policy::spec::Action;
 use provost_kyverno::policy::unread::Unread;
 use provost_kyverno::{Anchors, Cluster, Operation, Policy, Request, Stores, World, judge};
 use serde_json::Value;
 
 use crate::hook::Hook;
+use crate::memory::{Limits, Memory};
 use crate::record::{Basis, Decided, Hears};
 use crate::response::{self, Answer};
 use crate::sight::{Sight, Sights};
@@ -45,18 +48,41 @@ pub struct Asked {
     pub request: Request,
     /// Whether the caller showed a certificate that the operator's authority issued.
     pub authenticated: bool,
+    /// How long the API server waits for the answer.
+    pub limit: Duration,
 }
+
+/// How long an API server waits where its question does not say.
+pub const WAITING: Duration = Duration::from_secs(10);
+/// How long it waits at most.
+pub const LONGEST_WAITING: Duration = Duration::from_secs(30);
+/// How long before the API server gives up the answer is on its way: enough for a busy machine to send it.
+const MARGIN: Duration = Duration::from_millis(500);
 
 /// Answers requests.
 pub struct Gate {
     parts: Parts,
+    memory: Memory,
 }
 
 impl Gate {
     /// A gate of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self::remembering(parts, Limits::default(), |_| {})
+    }
+
+    /// A gate that remembers within these limits; `say` hears of stale answers that are used.
+    #[must_use]
+    pub fn remembering(parts: Parts, limits: Limits, say: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let memory = Memory::new(Arc::clone(&parts.stores), limits, say);
+        Self { parts, memory }
+    }
+
+    /// What it remembers of registries.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// What it judges by.
@@ -69,8 +95,10 @@ impl Gate {
     pub async fn answer(&self, asked: Asked) -> Value {
         let began = Instant::now();
         let sight = self.parts.sights.borrow().clone();
-        let Answer { basis, judgement, response } = self.decide(&sight, &asked.hook, &asked.request).await;
-        let Asked { hook, request, authenticated } = asked;
+        let limit = asked.limit.min(LONGEST_WAITING);
+        let answer_by = tokio::time::Instant::now() + limit.saturating_sub(MARGIN.min(limit / 10));
+        let Answer { basis, judgement, response } = self.in_time(&sight, &asked, answer_by).await;
+        let Asked { hook, request, authenticated, .. } = asked;
         let dry_run = request.view.get("dryRun").and_then(Value::as_bool).unwrap_or_default();
         let decided = Arc::new(Decided {
             at: Timestamp::now(),
@@ -90,7 +118,28 @@ impl Gate {
         decided.response.clone()
     }
 
-    async fn decide(&self, sight: &Sight, hook: &Hook, request: &Request) -> Answer {
+    /// Registries have until half of the margin before the answer is due, so that what they do not say in time is told in
+    /// the policy's own words. The rest, the cluster and the machine itself, is broken off when it is due.
+    async fn in_time(&self, sight: &Sight, asked: &Asked, answer_by: tokio::time::Instant) -> Answer {
+        let Asked { hook, request, limit, .. } = asked;
+        let registries_by = answer_by - MARGIN.min(*limit / 10) / 2;
+        let deciding = self.decide(sight, hook, request, registries_by);
+        match tokio::time::timeout_at(answer_by, deciding).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let why = format!("not decided within the {} s that the API server waits", limit.as_secs());
+                response::late(request, enforces(sight, hook), &why)
+            }
+        }
+    }
+
+    async fn decide(
+        &self,
+        sight: &Sight,
+        hook: &Hook,
+        request: &Request,
+        registries_by: tokio::time::Instant,
+    ) -> Answer {
         if !sight.missing.is_empty() {
             let why = format!("not loaded yet: {}", sight.missing.join(", "));
             return response::own_fault(hook, request, Basis::NotLoaded, &why);
@@ -108,9 +157,10 @@ impl Gate {
         if passes {
             return response::let_through(request, Basis::Filtered);
         }
+        let stores = self.memory.of_request(&request.namespace, registries_by);
         let world = World {
             cluster: self.parts.cluster.as_ref(),
-            stores: self.parts.stores.as_ref(),
+            stores: &stores,
             settings: &sight.settings,
             clock: Some(self.parts.machine.as_ref()),
             random: Some(self.parts.machine.as_ref()),
@@ -132,4 +182,17 @@ impl Gate {
             false => response::of(hook, request, judgement, &unread),
         }
     }
+}
+
+/// Whether any policy that this webhook is asked about may enforce, or cannot be read.
+fn enforces(sight: &Sight, hook: &Hook) -> bool {
+    let share = hook.share();
+    let may = |policy: &Policy| {
+        let overrides = &policy.spec.validation_failure_action_overrides;
+        overrides.iter().any(|one| one.action == Some(Action::Enforce))
+            || policy.rules.iter().any(|rule| rule.action(policy, None) == Action::Enforce)
+    };
+    share.failure_policy() == FailurePolicy::Fail
+        || !sight.unread.is_empty()
+        || sight.policies.iter().any(|policy| share.takes(policy) && may(policy))
 }

@@ -6,11 +6,12 @@
 pub mod filters;
 mod gate;
 pub mod hook;
+pub mod memory;
 pub mod record;
 mod response;
 pub mod server;
 pub mod sight;
 mod unchanged;
 
-pub use gate::{Asked, Gate, Machine, Parts};
+pub use gate::{Asked, Gate, LONGEST_WAITING, Machine, Parts, WAITING};
 pub use hook::{Hook, Share};

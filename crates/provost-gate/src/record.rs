@@ -16,6 +16,8 @@ pub enum Basis {
     Judged,
     /// What is needed for judging is not there yet.
     NotLoaded,
+    /// The time was over before all was judged.
+    Late,
     /// A stored policy that enforces cannot be judged by, and may be about the object.
     Unread,
     /// Kyverno's filters leave it out, it is in our own namespace, or it goes.
@@ -33,6 +35,7 @@ impl Basis {
         match self {
             Self::Judged => "judged",
             Self::NotLoaded => "not-loaded",
+            Self::Late => "late",
             Self::Unread => "unread",
             Self::Filtered => "filtered",
             Self::Ended => "ended",

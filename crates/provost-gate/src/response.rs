@@ -60,6 +60,16 @@ pub(crate) fn unchanged(request: &Request, judgement: Judgement) -> Answer {
     Answer { basis: Basis::Unchanged, judgement: Some(judgement), response }
 }
 
+/// It could not be decided in time, which lets nothing in under a policy that enforces (security.md 9).
+pub(crate) fn late(request: &Request, enforces: bool, why: &str) -> Answer {
+    let why = format!("{OWN_WARNING}{why}");
+    let response = match enforces {
+        true => unanswered(&request.uid, why).mutate,
+        false => json!({"uid": request.uid, "allowed": true, "warnings": [why]}),
+    };
+    Answer { basis: Basis::Late, judgement: None, response }
+}
+
 /// Something of our own side keeps us from judging: what the entry's failure policy is for (security.md 9).
 pub(crate) fn own_fault(hook: &Hook, request: &Request, basis: Basis, why: &str) -> Answer {
     let why = format!("{OWN_WARNING}{why}");

@@ -20,7 +20,7 @@ use provost_kyverno::request::read;
 use provost_kyverno::review::unanswered;
 use provost_serve::{Answer, Certificates, Limits, Peer};
 
-use crate::gate::{Asked, Gate};
+use crate::gate::{Asked, Gate, WAITING};
 use body::Budget;
 use reply::{envelope, refusal, text};
 use route::Route;
@@ -121,6 +121,7 @@ impl Webhooks {
     }
 
     async fn asked(&self, route: Route, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+        let limit = waiting(request.uri().query().unwrap_or_default());
         if let Err(why) = is_json(request.headers()) {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
         }
@@ -139,7 +140,7 @@ impl Webhooks {
         match route {
             Route::Review(hook) => {
                 let authenticated = peer.authenticated;
-                envelope(self.gate.answer(Asked { hook, request: asked, authenticated }).await)
+                envelope(self.gate.answer(Asked { hook, request: asked, authenticated, limit }).await)
             }
             Route::Policy => envelope(stored::policy(&asked)),
             Route::Exception => envelope(stored::exception(&asked, &self.exceptions)),
@@ -147,6 +148,13 @@ impl Webhooks {
             Route::Liveness | Route::Readiness => envelope(unanswered(&asked.uid, String::new()).mutate),
         }
     }
+}
+
+/// How long the API server says it waits: `timeout=10s`.
+fn waiting(query: &str) -> Duration {
+    let said = query.split('&').find_map(|pair| pair.strip_prefix("timeout="));
+    let read = said.and_then(|text| text.parse::<provost_expr::duration::Duration>().ok());
+    read.and_then(|read| u64::try_from(read.0).ok()).map_or(WAITING, Duration::from_nanos)
 }
 
 /// Whether the body says that it is plain JSON.
@@ -191,4 +199,18 @@ fn method_not_allowed(allowed: &'static str) -> Response<Full<Bytes>> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this method is not known here");
     response.headers_mut().insert(ALLOW, http::HeaderValue::from_static(allowed));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_it_waits_is_what_the_api_server_says() {
+        for (query, seconds) in
+            [("timeout=7s", 7), ("a=b&timeout=1m", 60), ("", 10), ("timeout=", 10), ("timeout=-3s", 10)]
+        {
+            assert_eq!(waiting(query), Duration::from_secs(seconds), "{query}");
+        }
+    }
 }

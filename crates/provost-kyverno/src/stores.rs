@@ -18,6 +18,8 @@ pub struct Access {
     pub allow_http: bool,
     /// Docker configurations from Secrets, asked in this order before the process's own.
     pub secrets: Vec<DockerSecret>,
+    /// Whether what lies beside an image is to be asked for anew: `useCache: false`.
+    pub fresh: bool,
 }
 
 /// The docker configuration of a Secret.

@@ -59,7 +59,7 @@ pub(crate) struct Located {
 ///
 /// A Secret that is not there gives no login, as in Kyverno; the registry then says what it thinks of that.
 pub(crate) async fn access(scope: &Scope<'_>, entry: &Entry) -> Result<(Access, Vec<String>), Finding> {
-    let mut access = Access::default();
+    let mut access = Access { fresh: !entry.use_cache, ..Access::default() };
     let mut notes = Vec::new();
     let mut places: Vec<(String, String)> = Vec::new();
     if let Some(credentials) = &entry.image_registry_credentials {

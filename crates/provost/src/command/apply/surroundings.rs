@@ -47,6 +47,9 @@ impl Surroundings {
     }
 }
 
+/// The most clients kept, each with its connections and tokens, about 50 KiB: one for each set of credentials.
+const CLIENTS: usize = 256;
+
 /// The registries of this machine.
 pub(crate) struct Registries {
     options: RemoteOptions,
@@ -63,9 +66,14 @@ impl Registries {
 
 impl Stores for Registries {
     fn store(&self, _registry: &str, access: &Access) -> Result<Arc<dyn Store>, String> {
+        let access = &Access { fresh: false, ..access.clone() };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(remote) = open.get(access) {
             return Ok(Arc::new(remote.clone()));
+        }
+        // Passwords change, and a server lives long: the clients of old ones go with the others.
+        if open.len() >= CLIENTS {
+            open.clear();
         }
         let mut keychain = Keychain::anonymous();
         for secret in &access.secrets {
