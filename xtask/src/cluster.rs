@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -20,8 +21,10 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// A running cluster; its processes end when it is dropped, the server before its store.
 pub struct Cluster {
-    _server: Server,
-    _etcd: Server,
+    server: Option<Server>,
+    etcd: Server,
+    program: PathBuf,
+    address: SocketAddr,
     /// A kubeconfig file of an administrator.
     pub kubeconfig: PathBuf,
     /// Where the API server answers.
@@ -50,13 +53,16 @@ impl Cluster {
         let folder = tempfile::tempdir()?;
         let etcd = etcd(folder.path())?;
         let token = token()?;
-        let server = api_server(&program, folder.path(), &etcd, &token)?;
-        let url = format!("https://{}", server.address);
+        accounts(folder.path())?;
+        fs::write(folder.path().join("tokens.csv"), format!("{token},admin,admin,system:masters\n"))?;
+        let address = free()?;
+        let server = Some(api_server(&program, folder.path(), &etcd, address)?);
+        let url = format!("https://{address}");
         let ca = folder.path().join("certificates/apiserver.crt");
         let kubeconfig = folder.path().join("kubeconfig");
         write_kubeconfig(&kubeconfig, &url, &ca, &token)?;
         let cluster =
-            Self { _server: server, _etcd: etcd, kubeconfig, url, ca, token, programs, helm, folder };
+            Self { server, etcd, program, address, kubeconfig, url, ca, token, programs, helm, folder };
         cluster.wait()?;
         Ok(cluster)
     }
@@ -66,7 +72,8 @@ impl Cluster {
         loop {
             let Err(error) = self.kubectl(&["get", "--raw=/readyz"]) else { break };
             if began.elapsed() > READY {
-                return Err(error.context(format!("not ready: {}", self._server.last_words())));
+                let words = self.server.as_ref().map(Server::last_words).unwrap_or_default();
+                return Err(error.context(format!("not ready: {words}")));
             }
             thread::sleep(AGAIN);
         }
@@ -78,6 +85,17 @@ impl Cluster {
             thread::sleep(AGAIN);
         }
         Ok(())
+    }
+
+    /// Ends the API server, leaves it away for this long, and starts it again over the same store.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub fn restart(&mut self, away: Duration) -> Result<()> {
+        drop(self.server.take());
+        thread::sleep(away);
+        self.server = Some(api_server(&self.program, self.folder.path(), &self.etcd, self.address)?);
+        self.wait()
     }
 
     /// kubectl as administrator; what it printed.
@@ -153,20 +171,20 @@ fn etcd(folder: &Path) -> Result<Server> {
     Server::start(command, "etcd", folder, address)
 }
 
-fn api_server(program: &Path, folder: &Path, etcd: &Server, token: &str) -> Result<Server> {
-    let key = folder.join("accounts.key");
-    let public = folder.join("accounts.pub");
-    shell::quiet("openssl", &["genrsa", "-out", &key.to_string_lossy(), "2048"])?;
-    let (key_text, public_text) = (key.to_string_lossy(), public.to_string_lossy());
-    shell::quiet("openssl", &["rsa", "-in", &key_text, "-pubout", "-out", &public_text])?;
-    let tokens = folder.join("tokens.csv");
-    fs::write(&tokens, format!("{token},admin,admin,system:masters\n"))?;
-    let address = free()?;
+/// The keys that tokens of service accounts are signed with.
+fn accounts(folder: &Path) -> Result<()> {
+    let (key, public) = (folder.join("accounts.key"), folder.join("accounts.pub"));
+    let (key, public) = (key.to_string_lossy(), public.to_string_lossy());
+    shell::quiet("openssl", &["genrsa", "-out", &key, "2048"])?;
+    shell::quiet("openssl", &["rsa", "-in", &key, "-pubout", "-out", &public])
+}
+
+fn api_server(program: &Path, folder: &Path, etcd: &Server, address: SocketAddr) -> Result<Server> {
     let mut command = Command::new(program);
     command.arg("--cert-dir").arg(folder.join("certificates"));
-    command.arg("--token-auth-file").arg(&tokens);
-    command.arg("--service-account-key-file").arg(&public);
-    command.arg("--service-account-signing-key-file").arg(&key);
+    command.arg("--token-auth-file").arg(folder.join("tokens.csv"));
+    command.arg("--service-account-key-file").arg(folder.join("accounts.pub"));
+    command.arg("--service-account-signing-key-file").arg(folder.join("accounts.key"));
     command.args([
         &format!("--etcd-servers=http://{}", etcd.address),
         &format!("--secure-port={}", address.port()),

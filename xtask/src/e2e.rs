@@ -1,5 +1,6 @@
 //! Checks against real servers and tools; what is missing is installed, built or fetched by package name first.
 
+mod admission;
 mod chains;
 mod demo;
 mod kms;
@@ -17,12 +18,13 @@ use crate::shell;
 /// One part: its name on the command line, and what runs it.
 type Part = (&'static str, fn(&Setting) -> Result<()>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     ("demo", demo::run),
     ("registry", registry::run),
     ("kube", kube::run),
     ("kms", kms::run),
     ("chains", chains::run),
+    ("admission", admission::run),
     ("sigstore", sigstore::run),
 ];
 
@@ -110,7 +112,7 @@ mod tests {
         let error = run(&["--short", "nosuch"]).map_err(|error| error.to_string());
         assert_eq!(
             error,
-            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, sigstore"
+            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, admission, sigstore"
                 .to_owned())
         );
     }

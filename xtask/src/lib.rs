@@ -1,11 +1,14 @@
 //! The project's own tasks, and the tree's rules as a test may ask for them.
 
+mod ask;
 pub mod bench;
 pub mod ci;
 pub mod cluster;
 mod controller;
 pub mod e2e;
+mod faults;
 pub mod fetched;
+mod gate;
 pub mod gate_review;
 pub mod link_order;
 mod oidc;

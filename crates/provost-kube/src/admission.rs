@@ -27,6 +27,7 @@ mod discovery;
 mod kept;
 mod live;
 mod registering;
+mod running;
 mod settings;
 mod sights;
 mod status;
@@ -34,6 +35,7 @@ mod webhooks;
 
 pub use authority::{CertificateSource, Serve, ServerPair};
 pub use registering::uninstall;
+pub use running::{PODS_LIMIT, running_pods};
 pub use sights::{EXPIRES, ExceptionRule};
 pub use webhooks::Reached;
 
@@ -220,7 +222,7 @@ pub async fn run(
             () = tokio::time::sleep(BEAT) => {}
             which = tasks.ended() => break Err(AdmissionError::Task(which)),
             which = leases.ended() => break Err(AdmissionError::Task(which)),
-            _ = stop.wait_for(|stopped| *stopped) => break Ok(()),
+            () = async { drop(stop.wait_for(|stopped| *stopped).await) } => break Ok(()),
         }
     };
     lease_stop_told.send_replace(true);
@@ -243,3 +245,6 @@ async fn gather(known: &mut Known, first: Told, changes: &mut mpsc::Receiver<Tol
     }
     changed
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,8 +127,11 @@ impl Registration {
         for stored in known.policies() {
             match &stored.read {
                 Read::Policy(policy) if !policy.rules.is_empty() => made.add(policy),
-                Read::Refused(_, Some(unread)) if unread.enforces => {
-                    let entry = made.entry(&Share::Of(FailurePolicy::Fail), None);
+                // Under Audit there is only something to warn about, for which nobody should have to wait.
+                Read::Refused(_, Some(unread)) => {
+                    let failure_policy =
+                        if unread.enforces { FailurePolicy::Fail } else { FailurePolicy::Ignore };
+                    let entry = made.entry(&Share::Of(failure_policy), None);
                     for kind in &unread.kinds {
                         let operations = entry.kinds.entry(kind.clone()).or_default();
                         operations.extend(["CREATE", "UPDATE"]);
