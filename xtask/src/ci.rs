@@ -16,6 +16,9 @@ pub fn run() -> Result<()> {
     let _server = fetched::kube_apiserver_meanwhile();
     let mut closing = shell::run_collecting("cargo", &["test"], CLOSING)?;
     closing.extend(shell::run_collecting("cargo", &["test", "--package", "xtask"], CLOSING)?);
+    // The features are in no default build, so nothing else would notice that one does not compile.
+    let storages = ["test", "--package", "provost-storage", "--all-features"];
+    closing.extend(shell::run_collecting("cargo", &storages, CLOSING)?);
     shell::run("cargo", &["fmt", "--all", "--check"])?;
     shell::run("cargo", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     shell::run("cargo", &["run", "--release", "--quiet", "--", "demo"])?;

@@ -12,6 +12,7 @@ pub mod config;
 mod dependencies;
 pub mod descriptor;
 pub mod digest_text;
+pub mod elsewhere;
 pub mod format_error;
 mod go_time;
 pub mod hints;

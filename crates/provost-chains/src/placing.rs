@@ -216,7 +216,7 @@ fn is_signature(annotations: &BTreeMap<String, String>, key: &PublicKey, payload
     signature.is_some_and(|signature| key.verify(payload, &signature, HashChoice::Usual).is_ok())
 }
 
-fn is_attestation(bytes: &[u8], key: &PublicKey, statement: &[u8]) -> bool {
+pub(crate) fn is_attestation(bytes: &[u8], key: &PublicKey, statement: &[u8]) -> bool {
     Envelope::parse(bytes).is_ok_and(|envelope| is_ours(&envelope, key, statement))
 }
 

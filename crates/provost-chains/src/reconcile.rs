@@ -12,6 +12,7 @@ use provost_tekton::object::status::is_done;
 use provost_tekton::object::{Metadata, Time};
 use provost_tekton::{PipelineRun, TaskRun};
 
+use crate::elsewhere::backends;
 use crate::receipt::{RECEIPT, Receipt};
 use crate::run::Run;
 use crate::sign_run::{Means, SignedRun, registries, sign_list, to_sign};
@@ -293,7 +294,12 @@ impl Reconciler<'_> {
         }
         let key = settings.key.as_ref().map_err(|why| Trouble::new(Reason::KeyMissing, why))?;
         let list = to_sign(&settings.config, run).map_err(|error| Trouble::from(&error))?;
-        let hosts = registries(&settings.config, &list.list).map_err(|error| Trouble::from(&error))?;
+        let mut hosts = registries(&settings.config, &list.list).map_err(|error| Trouble::from(&error))?;
+        let uses_registries = settings.uses_registries(facts.kind()) && !hosts.is_empty();
+        let storage = &settings.config.storage;
+        let backends = backends(&list.list, |kind| self.cluster.backend(kind, storage));
+        let backends = backends.map_err(|error| Trouble::from(&error))?;
+        hosts.extend(backends.values().map(|backend| backend.place()));
         let mut permits = Vec::new();
         for host in &hosts {
             match self.cluster.admit(host) {
@@ -310,7 +316,7 @@ impl Reconciler<'_> {
             insecure: settings.config.storage.insecure,
             granted: settings.config.granted(&facts.metadata.namespace),
         };
-        let store = match settings.uses_registries(facts.kind()) && !hosts.is_empty() {
+        let store = match uses_registries {
             true => Some(self.cluster.store(&access).await.map_err(|fault| Trouble::from(&fault))?),
             false => None,
         };
@@ -318,7 +324,7 @@ impl Reconciler<'_> {
             Some(store) => store.as_ref(),
             None => &children::NoStore,
         };
-        let means = Means { key: key.as_ref(), store, now: self.now };
+        let means = Means { key: key.as_ref(), store, backends: &backends, now: self.now };
         let signed = sign_list(&settings.config, run, &list, &means).await;
         let mut signed = signed.map_err(|error| Trouble::from(&error))?;
         let receipt = self.receipt(facts, settings, signed.payloads.clone()).await?;
@@ -363,7 +369,8 @@ impl Reconciler<'_> {
         self.write(facts, patch).await?;
         Ok(Outcome::Signed(Done {
             payloads: signed.payloads.len(),
-            stored: signed.placed.iter().filter(|one| one.new).count(),
+            stored: signed.placed.iter().filter(|one| one.new).count()
+                + signed.kept.iter().filter(|one| one.new).count(),
             denied: signed.denied,
             ended: facts.ended,
             owner: facts.owner().map(|(name, uid)| (name.to_owned(), uid.to_owned())),

@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use provost_keys::KeyError;
 use provost_oci::Digest;
 use provost_registry::Store;
+use provost_storage::{Backend, Backends, Kept, StorageError, StorageKind};
 
 use crate::config::{ChainsConfig, Encoding, Signer, Storage, Upload};
+use crate::elsewhere::{GITOID, keep};
 use crate::format_error::FormatError;
 use crate::placing::bundles::place_bundles;
 use crate::placing::{PlaceError, Placed, place, repositories};
@@ -33,6 +35,8 @@ pub struct SignedRun {
     pub placed: Vec<Placed>,
     /// `sha256:…` of each payload that was signed, in the order of signing.
     pub payloads: Vec<String>,
+    /// What lies in other storages.
+    pub kept: Vec<Kept>,
     /// What the run's namespace may not claim, by name: neither subject nor signed.
     pub denied: Vec<String>,
 }
@@ -44,6 +48,8 @@ pub struct Means<'a> {
     pub key: &'a dyn provost_keys::Signer,
     /// The registries.
     pub store: &'a dyn Store,
+    /// The other storages that the configuration names, as far as there are any.
+    pub backends: &'a Backends,
     /// The time, for the bundles' creation.
     pub now: Timestamp,
 }
@@ -60,6 +66,9 @@ pub enum SignRunError {
     /// Something was not put beside its image.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// Something was not kept in another storage.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The configuration asks for something this version does not do; nothing was signed.
     #[error("{run}: {what} is not supported yet, so nothing was signed")]
     Unsupported {
@@ -88,10 +97,6 @@ pub fn to_sign(config: &ChainsConfig, run: &Run<'_>) -> Result<Signables, SignRu
         }
         if config.signers.fulcio {
             return Err(unsupported("signers.x509.fulcio.enabled"));
-        }
-        let other = signable.storage.iter().find(|one| !matches!(one, Storage::Oci | Storage::Tekton));
-        if let Some(other) = other {
-            return Err(unsupported(&format!("storage {}", other.name())));
         }
     }
     Ok(all)
@@ -128,13 +133,27 @@ pub async fn sign_run(
 /// Signs and stores what [`to_sign`] found.
 ///
 /// # Errors
-/// [`SignRunError::Key`] or [`SignRunError::Place`].
+/// [`SignRunError::Key`], [`SignRunError::Place`] or [`SignRunError::Storage`]; [`SignRunError::Unsupported`] before anything is
+/// signed where there is no backend for a storage.
 pub async fn sign_list(
     config: &ChainsConfig,
     run: &Run<'_>,
     to_sign: &Signables,
     means: &Means<'_>,
 ) -> Result<SignedRun, SignRunError> {
+    let mut elsewhere = Vec::new();
+    for (at, signable) in to_sign.list.iter().enumerate() {
+        for kind in signable.storage.iter().filter_map(|storage| storage.elsewhere()) {
+            let what = || format!("storage {}", kind.name());
+            let backend = means.backends.get(&kind);
+            let backend =
+                backend.ok_or_else(|| SignRunError::Unsupported { run: run.label(), what: what() })?;
+            elsewhere.push((at, backend.as_ref()));
+        }
+    }
+    // A topic cannot be asked what it holds, so it is told when nothing else can fail any more.
+    let (streams, others): (Vec<_>, Vec<_>) =
+        elsewhere.into_iter().partition(|(_, backend)| backend.kind() == StorageKind::Kafka);
     let mut done = SignedRun { denied: to_sign.denied.clone(), ..SignedRun::default() };
     let mut all = Vec::new();
     for signable in &to_sign.list {
@@ -154,8 +173,31 @@ pub async fn sign_list(
     while let Some(placed) = placing.try_next().await? {
         done.placed.extend(placed);
     }
+    for list in [others, streams] {
+        let keeping = list.into_iter().filter_map(|(at, backend)| Some((&all.get(at)?.1, backend)));
+        let keeping: Vec<BoxFuture<'_, _>> =
+            keeping.map(|(signed, backend)| kept(config, run, signed, backend, means).boxed()).collect();
+        let mut keeping = stream::iter(keeping).buffered(PLACED_AT_ONCE);
+        while let Some((key, kept)) = keeping.try_next().await? {
+            let named = kept.iter().filter(|one| one.storage == StorageKind::Archivista.name());
+            done.annotations.extend(named.map(|one| (format!("{GITOID}{key}"), one.place.clone())));
+            done.kept.extend(kept);
+        }
+    }
     done.annotations.insert(SIGNED.to_owned(), "true".to_owned());
     Ok(done)
+}
+
+/// What became of one thing in one other storage, with the name it has there.
+async fn kept(
+    config: &ChainsConfig,
+    run: &Run<'_>,
+    signed: &Signed,
+    backend: &dyn Backend,
+    means: &Means<'_>,
+) -> Result<(String, Vec<Kept>), StorageError> {
+    let kept = keep(signed, run, config, &means.key.public_key(), backend).await?;
+    Ok((signed.short_key(run), kept))
 }
 
 async fn placed(
@@ -163,7 +205,7 @@ async fn placed(
     signed: &Signed,
     means: &Means<'_>,
 ) -> Result<Vec<Placed>, PlaceError> {
-    let Means { key, store, now } = *means;
+    let Means { key, store, now, .. } = *means;
     match config.storage.encoding {
         Encoding::Dsse => place(signed, &key.public_key(), &config.storage, store).await,
         Encoding::SigstoreBundle => place_bundles(signed, key, &config.storage, store, now).await,
@@ -198,7 +240,8 @@ mod tests {
 
     async fn sign(config: &ChainsConfig) -> Result<SignedRun, SignRunError> {
         let (run, key, store) = (task_run(), PrivateKey::generate().unwrap(), MemoryStore::new());
-        let means = Means { key: &key, store: &store, now: Timestamp::UNIX_EPOCH };
+        let backends = Backends::new();
+        let means = Means { key: &key, store: &store, backends: &backends, now: Timestamp::UNIX_EPOCH };
         sign_run(config, &Run::Task(&run), &means).await
     }
 

@@ -59,22 +59,25 @@ impl Signed {
         })
     }
 
+    /// The name that storages know it by: `taskrun-UID`, `pipelinerun-UID`, or the beginning of the image's digest.
+    #[must_use]
+    pub fn short_key(&self, run: &Run<'_>) -> String {
+        let uid = &run.metadata().uid;
+        match (self, run) {
+            (Self::Attestation { .. }, Run::Task(_)) => format!("taskrun-{uid}"),
+            (Self::Attestation { .. }, Run::Pipeline(..)) => format!("pipelinerun-{uid}"),
+            (Self::Image { image, .. }, _) => image.digest.hex().chars().take(SHORT_DIGEST).collect(),
+        }
+    }
+
     /// The annotations that `tekton` storage puts on the run: payload and signature in base64, and the
     /// certificate and its chain, empty with a key.
     #[must_use]
     pub fn annotations(&self, run: &Run<'_>) -> BTreeMap<String, String> {
-        let uid = &run.metadata().uid;
-        let (key, payload, signature) = match (self, run) {
-            (Self::Attestation { statement, envelope }, Run::Task(_)) => {
-                (format!("taskrun-{uid}"), statement.to_bytes(), envelope.as_slice())
-            }
-            (Self::Attestation { statement, envelope }, Run::Pipeline(..)) => {
-                (format!("pipelinerun-{uid}"), statement.to_bytes(), envelope.as_slice())
-            }
-            (Self::Image { image, payload, signature }, _) => {
-                let short: String = image.digest.hex().chars().take(SHORT_DIGEST).collect();
-                (short, payload.clone(), signature.as_slice())
-            }
+        let key = self.short_key(run);
+        let (payload, signature) = match self {
+            Self::Attestation { statement, envelope } => (statement.to_bytes(), envelope),
+            Self::Image { payload, signature, .. } => (payload.clone(), signature),
         };
         BTreeMap::from([
             (format!("{PREFIX}payload-{key}"), STANDARD.encode(payload)),

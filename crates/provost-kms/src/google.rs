@@ -5,6 +5,8 @@
 
 mod token;
 
+pub use token::google_token;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;

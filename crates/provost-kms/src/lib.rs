@@ -20,6 +20,8 @@ mod transport;
 mod vault;
 
 pub use error::{KmsError, PluginFault};
+#[cfg(feature = "gcp")]
+pub use google::google_token;
 pub use kind::KmsKind;
 pub use opener::Opener;
 pub use plugin::{PLUGIN_OUTPUT_LIMIT, PLUGIN_TIME};

@@ -12,6 +12,7 @@ use provost_chains::reconcile::{ClusterFault, Key, Kind, Reason, Rules, Settings
 use tokio::sync::{mpsc, watch};
 
 use crate::cluster::Cluster;
+use crate::elsewhere::{Elsewhere, MakeBackend};
 use crate::events::events;
 use crate::hosts::Hosts;
 use crate::lease::{CONTROLLER, Held, Keeper, live_holder};
@@ -51,6 +52,8 @@ pub struct Options {
     pub once: bool,
     /// Makes clients of registries.
     pub make_store: MakeStore,
+    /// Opens the other storages.
+    pub make_backend: MakeBackend,
     /// Hears remarks for whoever looks after the controller.
     pub say: crate::Say,
     /// What is counted.
@@ -123,6 +126,7 @@ pub async fn run(
         identity,
         once,
         make_store,
+        make_backend,
         say,
         metrics,
         health,
@@ -174,7 +178,7 @@ pub async fn run(
     // Half of the hands for one registry: one that hangs leaves the others the other half.
     let hosts = Arc::new(Hosts::new(workers.div_ceil(2)));
     let mut work = Work::new(work::Parts {
-        runs: Arc::new(TektonRuns::new(cluster, places, hosts)),
+        runs: Arc::new(TektonRuns::new(cluster, places, hosts, Elsewhere::new(make_backend))),
         rules,
         workers,
         shares,

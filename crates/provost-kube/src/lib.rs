@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub mod admission;
 pub mod cluster;
 pub mod controller;
+pub mod elsewhere;
 mod events;
 mod hosts;
 pub mod key_secret;

@@ -6,13 +6,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kube::Error as KubeError;
 use kube::api::{Api, DynamicObject, GetParams, Patch, PatchParams, Request};
+use provost_chains::config::StorageSettings;
 use provost_chains::reconcile::{Access, Cluster as Runs, ClusterFault, Key, Kind, Permit};
 use provost_registry::Store;
+use provost_storage::{Backend, StorageError, StorageKind};
 use provost_tekton::{PipelineRun, TaskRun};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::cluster::{ANSWER_TIME, Cluster, words};
+use crate::elsewhere::Elsewhere;
 use crate::hosts::Hosts;
 use crate::places::Places;
 use crate::watching::resource;
@@ -25,11 +28,17 @@ pub(crate) struct TektonRuns {
     cluster: Cluster,
     places: Arc<Places>,
     hosts: Arc<Hosts>,
+    elsewhere: Elsewhere,
 }
 
 impl TektonRuns {
-    pub(crate) fn new(cluster: Cluster, places: Arc<Places>, hosts: Arc<Hosts>) -> Self {
-        Self { cluster, places, hosts }
+    pub(crate) fn new(
+        cluster: Cluster,
+        places: Arc<Places>,
+        hosts: Arc<Hosts>,
+        elsewhere: Elsewhere,
+    ) -> Self {
+        Self { cluster, places, hosts, elsewhere }
     }
 
     async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, ClusterFault> {
@@ -88,6 +97,14 @@ impl Runs for TektonRuns {
 
     async fn store(&self, access: &Access) -> Result<Arc<dyn Store>, ClusterFault> {
         self.places.store(access).await
+    }
+
+    fn backend(
+        &self,
+        kind: StorageKind,
+        settings: &StorageSettings,
+    ) -> Result<Arc<dyn Backend>, StorageError> {
+        self.elsewhere.backend(kind, settings)
     }
 
     fn admit(&self, host: &str) -> Option<Permit> {

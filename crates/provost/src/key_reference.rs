@@ -3,7 +3,7 @@
 //! What each form means to cosign stands in its documentation of `--key`; a form that is not supported here is refused
 //! by name.
 
-mod surroundings;
+pub(crate) mod surroundings;
 
 use std::path::{Path, PathBuf};
 

@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("provost-kms", &["provost-keys"]),
     ("provost-pkcs11", &["provost-keys"]),
     ("provost-registry", &["provost-oci"]),
+    ("provost-storage", &["provost-kms"]),
     ("provost-sigstore", &["provost-keys", "provost-expr", "provost-statement", "provost-oci"]),
     (
         "provost-sign",
@@ -39,6 +40,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "provost-sigstore",
             "provost-keys",
             "provost-registry",
+            "provost-storage",
             "provost-statement",
             "provost-oci",
         ],
@@ -85,6 +87,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "provost-keys",
             "provost-kms",
             "provost-registry",
+            "provost-storage",
             "provost-tekton",
             "provost-expr",
             "provost-statement",

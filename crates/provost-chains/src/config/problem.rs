@@ -33,7 +33,7 @@ pub enum Warning {
     },
     /// Chains accepts this storage and then has no such backend.
     #[error(
-        "{file}: data.{key} names kafka, for which Chains has no backend: no such run would ever be signed"
+        "{file}: data.{key} names kafka, which needs a build with storage-pubsub; Chains has no such backend, and signs no such run"
     )]
     Kafka {
         /// The file.

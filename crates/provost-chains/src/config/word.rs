@@ -31,7 +31,7 @@ pub enum Storage {
     Gcs,
     /// A Grafeas server.
     Grafeas,
-    /// Accepted by Chains' configuration, unknown to its backends.
+    /// Kafka: accepted by Chains' configuration, unknown to its backends.
     Kafka,
     /// Beside the image in its registry.
     Oci,

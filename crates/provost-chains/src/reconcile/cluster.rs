@@ -5,8 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::claims::Granted;
+use crate::config::StorageSettings;
 use async_trait::async_trait;
 use provost_registry::Store;
+use provost_storage::{Backend, StorageError, StorageKind};
 use provost_tekton::{PipelineRun, TaskRun};
 use serde_json::Value;
 
@@ -134,6 +136,13 @@ pub trait Cluster: Send + Sync {
 
     /// The registries as a run may reach them.
     async fn store(&self, access: &Access) -> Result<Arc<dyn Store>, ClusterFault>;
+
+    /// A storage besides registries and the runs themselves, by the settings of chains-config. Nothing is asked of it yet.
+    fn backend(
+        &self,
+        kind: StorageKind,
+        settings: &StorageSettings,
+    ) -> Result<Arc<dyn Backend>, StorageError>;
 
     /// The right to work with a registry's host, `None` where enough others do already.
     fn admit(&self, host: &str) -> Option<Permit>;

@@ -11,6 +11,7 @@ use scene::{Scene, ended, image, settings};
 
 mod deletion;
 mod scene;
+mod storages;
 
 const FINALIZER: &str = "chains.tekton.dev/taskrun";
 

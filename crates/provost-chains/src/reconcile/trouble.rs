@@ -6,6 +6,7 @@ use provost_sign::AttachError;
 use super::cluster::ClusterFault;
 use crate::placing::PlaceError;
 use crate::sign_run::SignRunError;
+use provost_storage::StorageError;
 
 /// The reason in one word, for annotations, events and metrics; the words are documented and do not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,6 +136,19 @@ impl From<&SignRunError> for Trouble {
                     Reason::StorageRefused
                 }
             },
+            SignRunError::Storage(error) => return error.into(),
+        };
+        Self::new(reason, &error.to_string())
+    }
+}
+
+impl From<&StorageError> for Trouble {
+    fn from(error: &StorageError) -> Self {
+        let reason = match error {
+            StorageError::Unavailable { .. } => Reason::StorageUnavailable,
+            StorageError::Refused { .. } => Reason::StorageRefused,
+            // Only the configuration can help, and it may be changed while the run waits.
+            _ => Reason::Unsupported,
         };
         Self::new(reason, &error.to_string())
     }

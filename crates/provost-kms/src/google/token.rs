@@ -22,8 +22,20 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
 /// How long a token is asked for, in seconds: the longest Google gives.
 const LIFE: i64 = 3600;
 
-/// An access token.
+/// An access token for key management.
 pub(super) async fn find(around: &dyn Surroundings, client: &Client) -> Result<Zeroizing<String>, KmsError> {
+    google_token(around, client, SCOPE).await
+}
+
+/// An access token of the application default credentials, good for `scope`; the machine's own has the scopes it has.
+///
+/// # Errors
+/// [`KmsError`] where there are no credentials, or Google gives no token for them.
+pub async fn google_token(
+    around: &dyn Surroundings,
+    client: &Client,
+    scope: &str,
+) -> Result<Zeroizing<String>, KmsError> {
     let given = around.variable("GOOGLE_APPLICATION_CREDENTIALS").map(PathBuf::from);
     let home = around.variable("HOME");
     let usual = home.map(|home| Path::new(&home).join(".config/gcloud/application_default_credentials.json"));
@@ -44,7 +56,7 @@ pub(super) async fn find(around: &dyn Surroundings, client: &Client) -> Result<Z
             let (address, mail) = (part("token_uri")?, part("client_email")?);
             let key = PrivateKey::from_pem(part("private_key")?.as_bytes())?;
             let now = around.now().as_second();
-            let claims = json!({"iss": mail, "scope": SCOPE, "aud": address, "iat": now, "exp": now + LIFE});
+            let claims = json!({"iss": mail, "scope": scope, "aud": address, "iat": now, "exp": now + LIFE});
             let head = json!({"alg": "RS256", "typ": "JWT", "kid": at(&file, "private_key_id")});
             let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
             let signed = format!("{}.{}", encode(&head), encode(&claims));

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use crate::cli;
 use crate::face::Face;
 use crate::failure::Failure;
+use crate::key_reference;
 use crate::registry_flags::RegistryFlags;
 
 /// The namespace where SYSTEM_NAMESPACE names none: Chains' own.
@@ -147,6 +148,7 @@ fn options(
         true => KeySource::Folder(args.signing_secrets_dir.clone()),
         false => KeySource::Secret,
     };
+    let around = key_reference::surroundings::of(face);
     let say: Say = Arc::new(|words: &str| {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Face::of_process().say(format!("{now} {words}"));
@@ -164,6 +166,7 @@ fn options(
         shares: usize::from(args.shares),
         identity,
         once: args.once,
+        make_backend: Box::new(move |kind, settings| provost_storage::open(kind, settings, &around)),
         make_store: Box::new(move |reach| store(&base, reach)),
         say,
         metrics: Arc::new(Metrics::new()),

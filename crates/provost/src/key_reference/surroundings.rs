@@ -19,7 +19,7 @@ struct Process {
 }
 
 /// What surrounds this process.
-pub(super) fn of(face: &Face) -> Arc<dyn Surroundings> {
+pub(crate) fn of(face: &Face) -> Arc<dyn Surroundings> {
     let options = RegistryFlags::default().options(face).map_err(Failure::words);
     Arc::new(Process { variables: face.environment.all().into_iter().collect(), options })
 }

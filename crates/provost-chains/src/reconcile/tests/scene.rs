@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use provost_keys::PrivateKey;
+use provost_storage::{Backend, StorageError, StorageKind};
 use serde_json::{Value, json};
 use testkit::MemoryStore;
 
@@ -20,6 +21,7 @@ pub(super) struct Scene {
     pub(super) busy: Mutex<bool>,
     pub(super) settings: Mutex<Option<Settings>>,
     pub(super) rules: Mutex<Rules>,
+    pub(super) backends: Mutex<provost_storage::Backends>,
 }
 
 fn object(kind: Kind, name: &str, spec: &Value, status: &Value) -> Value {
@@ -71,6 +73,7 @@ impl Scene {
             busy: Mutex::new(false),
             settings: Mutex::new(Some(settings(PrivateKey::generate().unwrap()))),
             rules: Mutex::default(),
+            backends: Mutex::default(),
         }
     }
 
@@ -212,6 +215,16 @@ impl Cluster for Scene {
     async fn store(&self, access: &Access) -> Result<Arc<dyn Store>, ClusterFault> {
         self.accesses.lock().unwrap().push(access.clone());
         Ok(self.registry.clone())
+    }
+
+    fn backend(
+        &self,
+        kind: StorageKind,
+        _: &crate::config::StorageSettings,
+    ) -> Result<Arc<dyn Backend>, StorageError> {
+        let backends = self.backends.lock().unwrap();
+        let missing = StorageError::CompiledOut { storage: kind.name(), feature: kind.name() };
+        backends.get(&kind).cloned().ok_or(missing)
     }
 
     fn admit(&self, _: &str) -> Option<Permit> {

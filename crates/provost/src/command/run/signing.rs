@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use provost_chains::{ChainsConfig, Means, Run, sign_run};
+use provost_chains::{ChainsConfig, Means, Run, elsewhere, sign_list, to_sign};
 use provost_keys::Signer;
 use provost_registry::Remote;
 use provost_tekton::run::Finished;
@@ -91,8 +91,17 @@ impl Signing {
         key: &dyn Signer,
         face: &Face,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        let means = Means { key, store: &self.store, now: jiff::Timestamp::now() };
-        let signed = sign_run(&self.config, run, &means).await?;
+        let list = to_sign(&self.config, run)?;
+        let (settings, around) =
+            (elsewhere::settings(&self.config.storage), key_reference::surroundings::of(face));
+        let backends =
+            elsewhere::backends(&list.list, |kind| provost_storage::open(kind, &settings, &around))?;
+        let means = Means { key, store: &self.store, backends: &backends, now: jiff::Timestamp::now() };
+        let signed = sign_list(&self.config, run, &list, &means).await?;
+        for kept in &signed.kept {
+            let verb = if kept.new { "stored" } else { "found in place" };
+            face.say(format!("{}: {verb} in {}: {}", run.label(), kept.storage, kept.place));
+        }
         for placed in &signed.placed {
             let verb = if placed.new { "stored" } else { "found in place" };
             face.say(format!("{}: {verb} {}:{}", run.label(), placed.repository, placed.tag));
