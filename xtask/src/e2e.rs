@@ -1,6 +1,7 @@
 //! Checks against real servers and tools; what is missing is installed, built or fetched by package name first.
 
 mod admission;
+mod agreement;
 mod chains;
 mod demo;
 mod kms;

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use super::Setting;
+use super::agreement::agree;
 use crate::cluster::Cluster;
 use crate::controller::Controller;
 use crate::place::Place;
@@ -157,6 +158,8 @@ impl Scene<'_> {
         self.wait(&[&controller], || self.all_signed("ci", "taskrun", 1))?;
         place.write("builder.cue", &format!("predicate: builder: id: \"{BUILDER}\"\n"))?;
         self.verifies("cosign.pub", &image, 2)?;
+        // What was stored is what the recorded rules make of the runs as they lie there now.
+        agree(&self.place, &self.cluster, "ci", "demo-1", &["demo-1-build-image"], &image)?;
         // Somebody deletes the runs of another build the moment they end: what they built is attested all the same.
         let image = place.image(&format!("{}/test/chains/demo-2:v2", self.registry.address), "pruned\n")?;
         self.build("demo-2", &image)?;

@@ -1,10 +1,4 @@
 //! Statements about runs, compared with those recorded from Tekton Chains.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on should say where"
-)]
 
 use std::collections::BTreeMap;
 use std::fs;
