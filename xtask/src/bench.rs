@@ -1,6 +1,8 @@
 //! Benchmarks of the real binary, beside the programs it replaces where they are given.
 
+mod admission;
 mod chains;
+mod load;
 mod verify;
 
 use anyhow::{Result, bail};
@@ -8,7 +10,7 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`, `chains [--bin PROGRAM] [--runs NUMBER]`,
-/// `cue` (with the peer's program in `CUE`, beside it) or `policy`.
+/// `admission [--bin PROGRAM]`, `cue` (with the peer's program in `CUE`, beside it) or `policy`.
 ///
 /// # Errors
 /// When a command fails or a target is missed.
@@ -16,10 +18,11 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     match arguments {
         ["verify", rest @ ..] => verify::run(rest),
         ["chains", rest @ ..] => chains::run(rest),
+        ["admission", rest @ ..] => admission::run(rest),
         ["cue"] => in_process("provost-cue", "documents"),
         ["policy"] => in_process("provost-kyverno", "policies"),
         _ => bail!(
-            "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] | cue | policy"
+            "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] | admission [--bin PROGRAM] | cue | policy"
         ),
     }
 }

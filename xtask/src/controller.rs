@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::servers::free;
-use crate::shell;
+use crate::{shell, usage};
 
 /// A running controller; killed when dropped.
 pub(crate) struct Controller {
@@ -70,28 +70,17 @@ impl Controller {
 
     /// The memory it has resident now, in MiB.
     pub(crate) fn resident(&self) -> Result<u64> {
-        self.memory("VmRSS:")
+        usage::resident(self.process.id())
     }
 
     /// The most memory it ever had resident, in MiB.
     pub(crate) fn peak(&self) -> Result<u64> {
-        self.memory("VmHWM:")
-    }
-
-    fn memory(&self, field: &str) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("no such field")?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib / 1024)
+        usage::peak(self.process.id())
     }
 
     /// The seconds of processor time it has taken.
     pub(crate) fn processor(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        // utime and stime are the 14th and 15th fields, the 12th and 13th after the name, in hundredths of a second.
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(f64::from(u32::try_from(ticks)?) / 100.0)
+        usage::processor(self.process.id())
     }
 
     /// Ends it in the middle of whatever it does.

@@ -1,6 +1,7 @@
 //! The project's own tasks, and the tree's rules as a test may ask for them.
 
 mod ask;
+mod attested;
 pub mod bench;
 pub mod ci;
 pub mod cluster;
@@ -10,6 +11,7 @@ mod faults;
 pub mod fetched;
 mod gate;
 pub mod gate_review;
+mod http;
 pub mod link_order;
 mod oidc;
 mod place;
@@ -19,3 +21,4 @@ pub mod servers;
 mod shell;
 mod tekton;
 pub mod tidy;
+mod usage;

@@ -2,7 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,24 +19,49 @@ const PIECE: usize = 64 * 1024;
 /// # Errors
 /// When no port is left.
 pub fn before(server: SocketAddr, delay: Duration) -> Result<SocketAddr> {
+    counting(server, delay).map(|(address, _)| address)
+}
+
+/// The same, and how often something was asked through it: a question of HTTP/1.1 without a body is one piece.
+///
+/// # Errors
+/// When no port is left.
+pub(crate) fn counting(server: SocketAddr, delay: Duration) -> Result<(SocketAddr, Arc<AtomicUsize>)> {
+    let asked = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&asked);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
             // A connection that fails ends alone: the client sees it as it would see any network's.
-            let _ = carry(client, server, delay);
+            let _ = carry(client, server, delay, &counter);
         }
     });
-    Ok(address)
+    Ok((address, asked))
 }
 
-fn carry(client: TcpStream, server: SocketAddr, delay: Duration) -> std::io::Result<()> {
+fn carry(
+    client: TcpStream,
+    server: SocketAddr,
+    delay: Duration,
+    counter: &Arc<AtomicUsize>,
+) -> std::io::Result<()> {
     let server = TcpStream::connect(server)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
+    let counter = Arc::clone(counter);
     let (mut asking, mut asked) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || {
-        let _ = std::io::copy(&mut asking, &mut asked);
+        let mut piece = vec![0; PIECE];
+        while let Ok(read) = asking.read(&mut piece) {
+            let bytes = piece.get(..read).unwrap_or_default();
+            if bytes.starts_with(b"GET ") || bytes.starts_with(b"HEAD ") {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            if read == 0 || asked.write_all(bytes).is_err() {
+                break;
+            }
+        }
         let _ = asked.shutdown(Shutdown::Write);
     });
     let (sender, receiver) = mpsc::channel::<(Instant, Vec<u8>)>();

@@ -100,6 +100,11 @@ impl Server {
         Self::start(command, "provost-registry", folder, address)
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The last lines it said.
     pub fn last_words(&self) -> String {
         let lines: Vec<String> = File::open(&self.log)
