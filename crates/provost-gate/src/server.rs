@@ -46,7 +46,8 @@ pub fn limits() -> Limits {
         handshake_time: Duration::from_secs(5),
         idle_time: Duration::from_secs(300),
         closing_time: Duration::from_secs(30),
-        drain_time: Duration::from_secs(30),
+        closing_idle_time: Duration::from_secs(1),
+        drain_time: Duration::from_secs(20),
         streams: 250,
     }
 }

@@ -77,7 +77,10 @@ where
         _ = connection.as_mut() => return,
         () = told_or_idle(stopped, &activity, limits.idle_time) => connection.as_mut().graceful_shutdown(),
     }
-    let _ = tokio::time::timeout(limits.closing_time, connection).await;
+    tokio::select! {
+        _ = connection => {}
+        () = activity.over(&limits) => {}
+    }
 }
 
 async fn speak_http2<T, A>(io: T, peer: Peer, way: Way, answer: Arc<A>)
@@ -107,7 +110,10 @@ where
         _ = connection.as_mut() => return,
         () = told_or_idle(stopped, &activity, limits.idle_time) => connection.as_mut().graceful_shutdown(),
     }
-    let _ = tokio::time::timeout(limits.closing_time, connection).await;
+    tokio::select! {
+        _ = connection => {}
+        () = activity.over(&limits) => {}
+    }
 }
 
 async fn told_or_idle(mut stopped: watch::Receiver<bool>, activity: &Activity, most: Duration) {
@@ -128,6 +134,12 @@ impl Default for Activity {
 }
 
 impl Activity {
+    /// Returns once a connection that is being closed has had its time: who does not close it in turn is not waited for.
+    async fn over(&self, limits: &Limits) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = Instant::now();
+        let _ = tokio::time::timeout(limits.closing_time, self.idle(limits.closing_idle_time)).await;
+    }
+
     fn begin(&self) -> Busy {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
         Busy(self.clone())

@@ -19,6 +19,8 @@ pub struct Limits {
     pub idle_time: Duration,
     /// How long a connection that is being closed may take for the answers under way.
     pub closing_time: Duration,
+    /// How long a connection that is being closed may be without a request: ten seconds, in which a long body is on its way.
+    pub closing_idle_time: Duration,
     /// How long answers under way may take once the server is told to stop: ten seconds.
     pub drain_time: Duration,
     /// The requests under way at once on one HTTP/2 connection: 250, what API servers ask for at most.
@@ -35,6 +37,7 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(600),
             closing_time: Duration::from_secs(3600),
+            closing_idle_time: Duration::from_secs(10),
             drain_time: Duration::from_secs(10),
             streams: 250,
         }

@@ -1,5 +1,6 @@
 //! `provost demo`: the ten steps of the guide on this machine, each by a command anyone can repeat.
 
+mod gate;
 mod guide;
 mod registry;
 mod scene;

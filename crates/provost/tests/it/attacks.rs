@@ -1,5 +1,6 @@
 //! The catalogue of attacks: each file under corpus/attacks against the real binary and a registry that lies.
 
+mod by_gate;
 mod case;
 mod hostile;
 mod keyless;

@@ -20,6 +20,7 @@ mod cue_archives;
 mod cue_language;
 mod cue_verbs;
 mod demo;
+mod gate;
 mod given_signatures;
 mod how_to;
 mod image_build;

@@ -28,6 +28,8 @@ use crate::machine::Machine;
 
 /// How often it is looked whether files have changed, so that a change counts within a second.
 const ROUND: Duration = Duration::from_millis(250);
+/// How long files must stay as they are before they are read.
+const SETTLED: Duration = Duration::from_millis(100);
 /// The exit code when a policy is refused, as of `review`.
 const REFUSED: u8 = 2;
 /// The most files that are looked at: policies of a thousand teams.
@@ -162,8 +164,17 @@ impl Files {
             if now == before {
                 continue;
             }
+            // Who writes a file may be in the middle of it, and half a file may look like a whole one.
+            tokio::time::sleep(SETTLED).await;
+            if self.state().is_ok_and(|then| then != now) {
+                continue;
+            }
+            let read = self.read(&face);
+            if self.state().is_ok_and(|then| then != now) {
+                continue;
+            }
             let kept = |why: &str| (say)(&format!("{why}; what held before still holds"));
-            match self.read(&face) {
+            match read {
                 Ok(read) if read.refused.is_empty() => {
                     read.warnings.iter().for_each(|warning| (say)(&format!("Warning: {warning}")));
                     let count = read.sight.policies.len();

@@ -129,6 +129,21 @@ impl<'a> Scene<'a> {
         Ok(std::fs::read_to_string(self.folder.join(name))?)
     }
 
+    /// `provost ARGUMENTS` in the folder, which ends with the demo.
+    pub(crate) fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(&self.program);
+        command.args(arguments).current_dir(&self.folder).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(k, v)| (k, v)));
+        command
+    }
+
+    /// Adds a command that was run otherwise to the step.
+    pub(crate) fn done(&mut self, done: Done) {
+        if let Some(step) = self.steps.last_mut() {
+            step.commands.push(done);
+        }
+    }
+
     /// Runs `provost ARGUMENTS` in the folder, shows the command and what came back, and returns it.
     pub(crate) async fn provost(&mut self, arguments: &[&str], stdin: Option<&str>) -> Result<Done, Failure> {
         let mut shown =
@@ -137,9 +152,7 @@ impl<'a> Scene<'a> {
             shown = format!("{shown} < {name}");
         }
         self.tell(&format!("   $ {shown}"));
-        let mut command = tokio::process::Command::new(&self.program);
-        command.args(arguments).current_dir(&self.folder).kill_on_drop(true);
-        command.envs(self.environment.iter().map(|(k, v)| (k, v)));
+        let mut command = self.command(arguments);
         command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
@@ -160,9 +173,7 @@ impl<'a> Scene<'a> {
         if done.exit != 0 {
             self.tell(&format!("   (exit code {})", done.exit));
         }
-        if let Some(step) = self.steps.last_mut() {
-            step.commands.push(done.clone());
-        }
+        self.done(done.clone());
         Ok(done)
     }
 

@@ -4,6 +4,7 @@ use provost_registry::{Remote, RemoteOptions, Store, StoreError};
 use provost_tekton::object::{Document, Object, read_documents};
 use serde_json::Value;
 
+use super::gate::{self, Gate};
 use super::guide::{self, BUILDER, OTHER_BUILDER};
 use super::registry::{Registry, USER};
 use super::scene::{Done, Scene};
@@ -201,25 +202,35 @@ async fn verify(scene: &mut Scene<'_>, image: &str) -> Result<(), Failure> {
 async fn admit(scene: &mut Scene<'_>, image: &str) -> Result<(), Failure> {
     scene.begin("Admit the trusted Pod, deny the other");
     let key = scene.read("cosign.pub")?;
+    let mut gate: Option<Gate> = None;
     for (pod, builder, allowed) in [("built", BUILDER, true), ("unbuilt", OTHER_BUILDER, false)] {
         scene.write("policy.yaml", &guide::cluster_policy(builder, &key))?;
         let request = format!("{pod}.json");
         scene.write(&request, &guide::review(pod, image))?;
-        let arguments = ["review", "--policies", "policy.yaml", "--objects", "objects.yaml"];
-        let done = scene.provost(&arguments, Some(&request)).await?;
-        must(&done, 0, &[])?;
-        let answer: Value = serde_json::from_str(done.stdout.trim())?;
-        let verdict = |phase: &str| answer.pointer(&format!("/{phase}/allowed")).and_then(Value::as_bool);
+        let asked = match gate.take() {
+            None => Gate::start(scene).await?,
+            Some(mut running) => {
+                running.reads_again().await?;
+                running
+            }
+        };
+        let answer = asked.ask(scene, "/mutate/fail", &request).await?;
+        let text = |path: &str| answer.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let is_allowed = |answer: &Value| answer.pointer("/response/allowed").and_then(Value::as_bool);
         if allowed {
-            if (verdict("mutate"), verdict("validate")) != (Some(true), Some(true)) {
-                return Err(Failure::new(format!("the Pod {pod} was not admitted: {}", done.stdout)));
+            let patch = gate::patch(answer.get("response").unwrap_or(&Value::Null))?;
+            if is_allowed(&answer) != Some(true) || !patch.contains("\"pass\\") {
+                return Err(Failure::new(format!("the Pod {pod} was not admitted: {answer}")));
+            }
+            let validated = asked.ask(scene, "/validate/fail", &request).await?;
+            if is_allowed(&validated) != Some(true) {
+                return Err(Failure::new(format!("the Pod {pod} was not admitted: {validated}")));
             }
             scene.tell(&format!("   pod/{pod} created"));
         } else {
-            let message =
-                answer.pointer("/mutate/status/message").and_then(Value::as_str).unwrap_or_default();
+            let message = text("/response/status/message");
             let expected = denial(image, builder);
-            if verdict("mutate") != Some(false) || message != expected {
+            if is_allowed(&answer) != Some(false) || message != expected {
                 return Err(Failure::new(format!(
                     "the Pod {pod} was not denied in the guide's words, but: {message}"
                 )));
@@ -228,6 +239,10 @@ async fn admit(scene: &mut Scene<'_>, image: &str) -> Result<(), Failure> {
                 "   Error from server: admission webhook \"mutate.kyverno.svc-fail\" denied the request: {message}"
             ));
         }
+        gate = Some(asked);
+    }
+    if let Some(gate) = gate {
+        gate.stop().await?;
     }
     scene.proven("pod/built admitted, pod/unbuilt denied in the guide's words");
     Ok(())

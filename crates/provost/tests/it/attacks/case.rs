@@ -294,7 +294,7 @@ fn first() -> usize {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Run {
-    /// The arguments, between blanks.
+    /// The arguments, between blanks. What `review` answers is asked of the gate too; `admission` is the gate alone.
     pub(crate) command: String,
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
@@ -314,6 +314,11 @@ pub(crate) struct Run {
     pub(crate) lines: Option<usize>,
     /// How many MiB of memory of its own the command may have; the kernel refuses it more.
     pub(crate) memory: Option<u64>,
+    /// Whether what is held here is the command's own, and not asked of the gate.
+    #[serde(default)]
+    pub(crate) command_only: bool,
+    /// The one path that the gate is asked at, in place of both `/mutate` and `/validate`.
+    pub(crate) path: Option<String>,
     /// Requests (as in a lie) and how often each may be made.
     #[serde(default)]
     pub(crate) asked: BTreeMap<String, usize>,

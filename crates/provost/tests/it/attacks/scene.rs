@@ -12,6 +12,7 @@ use provost_keys::{Hash, PrivateKey};
 use provost_oci::Digest;
 use serde_json::{Value, json};
 
+use super::by_gate;
 use super::case::{
     Alter, Attestation, Beside, Case, Encoding, Lie, Over, Part, Referrers, Run, Seal, Signature, Text,
 };
@@ -51,7 +52,7 @@ fn key(name: &str) -> Arc<PrivateKey> {
 
 /// What stands for what in the texts of a case.
 #[derive(Default)]
-struct Names(BTreeMap<String, String>);
+pub(super) struct Names(BTreeMap<String, String>);
 
 impl Names {
     fn set(&mut self, name: &str, value: impl Into<String>) {
@@ -64,7 +65,7 @@ impl Names {
         self.set(&format!("size.{name}"), size.to_string());
     }
 
-    fn fill(&self, text: &str) -> String {
+    pub(super) fn fill(&self, text: &str) -> String {
         let mut pieces = text.split("${");
         let mut filled = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
@@ -75,7 +76,7 @@ impl Names {
         filled
     }
 
-    fn bytes(&self, text: &Text) -> Vec<u8> {
+    pub(super) fn bytes(&self, text: &Text) -> Vec<u8> {
         match text {
             Text::Plain(text) => self.fill(text).into_bytes(),
             Text::Json { json } => self.fill(&json.to_string()).into_bytes(),
@@ -136,7 +137,16 @@ pub(crate) fn play(case: &Case) -> Vec<String> {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, names.bytes(text)).unwrap();
     }
-    case.runs.iter().flat_map(|run| perform(run, case, &context, &names, &registry, &other)).collect()
+    let mut wrong = Vec::new();
+    for run in &case.runs {
+        if !by_gate::is_only_asked(run) {
+            wrong.extend(perform(run, case, &context, &names, &registry, &other));
+        }
+        if by_gate::is_asked(run) {
+            wrong.extend(by_gate::perform(run, &context, &names));
+        }
+    }
+    wrong
 }
 
 /// Puts the image, the further objects and what lies beside them into the registry.
