@@ -3,7 +3,7 @@
 use provost_expr::environment::Environment;
 use provost_kyverno::extract;
 use provost_kyverno::policy::Action;
-use provost_kyverno::{Judgement, Operation, Policy, Request, Status};
+use provost_kyverno::{Finding, Judgement, Operation, Policy, Request, RuleOutcome, Status};
 use serde_json::Value;
 
 /// Whether an update leaves every image string that these policies may look at as it was, in all lists and volumes.
@@ -50,18 +50,17 @@ pub(crate) fn is_only_unchecked(judgement: &Judgement) -> bool {
         return false;
     }
     let verified = || judgement.policies.iter().flat_map(|policy| &policy.verified);
-    let fails = |outcome: &&provost_kyverno::RuleOutcome| {
-        outcome.status == Status::Fail && outcome.action == Action::Enforce
-    };
+    let fails = |outcome: &&RuleOutcome| outcome.status == Status::Fail && outcome.action == Action::Enforce;
     if verified().filter(fails).any(|outcome| !outcome.finding.is_unchecked()) {
         return false;
     }
-    // An image counts as unverified in the check where it could not be verified before: that is the same finding twice.
+    // An image counts as unverified in the check where it could not be verified before, and lacks the digest that it would
+    // have been given: that is the same finding twice.
     let unchecked =
         |image: &Option<String>| verified().any(|o| o.finding.is_unchecked() && o.image == *image);
     let checked = judgement.policies.iter().flat_map(|policy| &policy.checked);
     checked.filter(fails).all(|outcome| {
-        matches!(outcome.finding, provost_kyverno::Finding::Unverified) && unchecked(&outcome.image)
+        matches!(outcome.finding, Finding::Unverified | Finding::DigestMissing) && unchecked(&outcome.image)
     })
 }
 

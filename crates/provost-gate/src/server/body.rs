@@ -67,8 +67,10 @@ impl Budget {
             let Ok(frame) = frame else { return Err(Unread::Broken) };
             let Ok(data) = frame.into_data() else { continue };
             if bytes.len() + data.len() > REVIEW_LIMIT {
-                let seen = if bytes.is_empty() { data.as_ref() } else { bytes.as_slice() };
-                return Err(Unread::TooLong(uid_in(seen)));
+                let uid = uid_in(if bytes.is_empty() { data.as_ref() } else { bytes.as_slice() });
+                drop((bytes, share));
+                pass_over(body).await;
+                return Err(Unread::TooLong(uid));
             }
             let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             let needed = (bytes.len() + data.len()).div_ceil(PAGE).saturating_sub(held);
@@ -83,6 +85,16 @@ impl Budget {
             bytes.extend_from_slice(&data);
         }
         Ok(Held { bytes, _share: share })
+    }
+}
+
+/// Reads on for as much again and keeps nothing of it: a client that is answered in the middle of its body may take that for
+/// a broken connection.
+async fn pass_over<B: Body<Data = Bytes>>(mut body: std::pin::Pin<&mut B>) {
+    let mut passed = 0;
+    while passed < REVIEW_LIMIT {
+        let Some(Ok(frame)) = body.frame().await else { return };
+        passed += frame.into_data().map_or(0, |data| data.len());
     }
 }
 
