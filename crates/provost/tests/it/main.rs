@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should say where"
 )]
 
+mod admission;
 mod asked_log;
 mod attacks;
 mod attest;
