@@ -172,6 +172,14 @@ impl Default for ChainsConfig {
 }
 
 impl ChainsConfig {
+    /// Whether anything is signed by this signer.
+    #[must_use]
+    pub fn uses(&self, signer: Signer) -> bool {
+        let runs = [&self.task_runs, &self.pipeline_runs];
+        runs.iter().any(|one| one.enabled() && one.signer == signer)
+            || self.images.enabled() && self.images.signer == signer
+    }
+
     /// `builder.id` for runs of this namespace.
     #[must_use]
     pub fn builder_of(&self, namespace: &str) -> String {

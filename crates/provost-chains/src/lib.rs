@@ -18,6 +18,7 @@ mod go_time;
 pub mod hints;
 pub mod image_ref;
 mod materials;
+mod members;
 pub mod placing;
 pub mod quantity;
 pub mod receipt;
@@ -33,6 +34,8 @@ mod slsa_v2;
 pub mod statement;
 pub mod subjects;
 mod task_order;
+pub mod vouching;
+pub mod writers;
 
 pub use config::{ChainsConfig, ConfigError, Warning};
 pub use format_error::FormatError;
@@ -44,3 +47,4 @@ pub use sign_run::{Means, SignRunError, SignedRun, sign_list, sign_run, to_sign}
 pub use signable::{Payload, Signable, Signables, signables, statements};
 pub use signing::Signed;
 pub use statement::{Statement, Subject};
+pub use vouching::{Others, Services};

@@ -4,7 +4,7 @@
 //! What is there already is kept, and nothing is put twice: a stored copy counts as ours only if its signature
 //! verifies under the key that signs now, so a new key signs anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,20 +13,23 @@ use provost_keys::{HashChoice, KeyError, PublicKey};
 use provost_oci::{Digest, ImageManifest, Repository, Selector};
 use provost_registry::{Store, StoreError};
 use provost_sign::{AttachError, AttachedLayer, Dedup, attach};
+use provost_sigstore::annotation::{
+    BUNDLE_ANNOTATION, CERTIFICATE_ANNOTATION as CERTIFICATE, CHAIN_ANNOTATION as CHAIN,
+};
+use provost_sigstore::certificate::Certificate;
 use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION, SIGNATURE_LAYER};
 use provost_statement::{Envelope, IN_TOTO_PAYLOAD, Limits, json};
 use serde_json::Value;
 
-use crate::config::StorageSettings;
+use crate::config::{Encoding, StorageSettings};
 use crate::image_ref::ImageRef;
+use crate::members::MEMBERS_LIMIT;
 use crate::signable::Payload;
 use crate::signing::Signed;
 use crate::statement::Statement;
 
 pub mod bundles;
 
-const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
-const CHAIN: &str = "dev.sigstore.cosign/chain";
 /// The largest stored copy that is read, cosign's limit for an attachment (128 MiB); what is larger is not ours,
 /// because verifiers would refuse it.
 const COPY_LIMIT: u64 = 128 * 1024 * 1024;
@@ -56,6 +59,12 @@ pub enum PlaceError {
     /// `storage.oci.repository` is no repository.
     #[error("storage.oci.repository: {0:?} is no repository")]
     Repository(String),
+    /// An index has more members than are signed.
+    #[error("{image} has more than {MEMBERS_LIMIT} members, the most that provost.index-children signs")]
+    TooManyMembers {
+        /// The index.
+        image: String,
+    },
     /// The key did not sign what an image's bundle holds.
     #[error(transparent)]
     Key(KeyError),
@@ -104,6 +113,30 @@ pub async fn place(
     Ok(placed)
 }
 
+/// Whether a copy of ours lies beside every image already.
+pub(crate) async fn lies_everywhere(
+    signed: &Signed,
+    key: &PublicKey,
+    settings: &StorageSettings,
+    store: &dyn Store,
+) -> Result<bool, PlaceError> {
+    let about = match signed {
+        Signed::Attestation { statement, .. } => About::Statement(statement),
+        Signed::Image { image, .. } => About::Image(image),
+    };
+    let targets = targets(&about, settings)?;
+    if settings.encoding == Encoding::SigstoreBundle {
+        return bundles::lie_everywhere(signed, key, &targets, store).await;
+    }
+    for (repository, digest) in &targets {
+        let tag = format!("{}-{}.{}", digest.algorithm().name(), digest.hex(), suffix(signed));
+        if !is_there(signed, key, store, repository, &tag).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn suffix(signed: &Signed) -> &'static str {
     match signed {
         Signed::Attestation { .. } => "att",
@@ -116,13 +149,18 @@ fn layer(signed: &Signed) -> AttachedLayer {
         Signed::Attestation { envelope, .. } => (ENVELOPE_LAYER, envelope, String::new()),
         Signed::Image { payload, signature, .. } => (SIGNATURE_LAYER, payload, STANDARD.encode(signature)),
     };
-    // Chains writes certificate and chain also when a plain key signed, empty.
-    let annotations =
-        [(SIGNATURE_ANNOTATION, signature), (CERTIFICATE, String::new()), (CHAIN, String::new())];
+    // Chains writes certificate and chain also when a plain key signed, empty; and the log's entry beside attestations.
+    let [certificate, chain] = signed.vouched().pems();
+    let annotations = [(SIGNATURE_ANNOTATION, signature), (CERTIFICATE, certificate), (CHAIN, chain)];
+    let entry = match signed {
+        Signed::Attestation { vouched, .. } => vouched.entry.as_ref(),
+        Signed::Image { .. } => None,
+    };
+    let entry = entry.map(|entry| (BUNDLE_ANNOTATION, entry.to_annotation()));
     AttachedLayer {
         media_type: media_type.to_owned(),
         bytes: Bytes::copy_from_slice(bytes),
-        annotations: annotations.into_iter().map(|(k, text)| (k.to_owned(), text)).collect(),
+        annotations: annotations.into_iter().chain(entry).map(|(k, text)| (k.to_owned(), text)).collect(),
     }
 }
 
@@ -142,6 +180,20 @@ pub fn repositories(payload: &Payload, settings: &StorageSettings) -> Result<Vec
         Payload::ImageSignature { image, .. } => About::Image(image),
     };
     Ok(targets(&about, settings)?.into_iter().map(|(repository, _)| repository).collect())
+}
+
+/// Names for the places that something signed goes to.
+///
+/// # Errors
+/// As [`place`] would say later.
+pub(crate) fn names(signed: &Signed, settings: &StorageSettings) -> Result<BTreeSet<String>, PlaceError> {
+    let about = match signed {
+        Signed::Attestation { statement, .. } => About::Statement(statement),
+        Signed::Image { image, .. } => About::Image(image),
+    };
+    let suffix = suffix(signed);
+    let name = |(repository, digest): (Repository, Digest)| format!("{repository}@{digest}.{suffix}");
+    Ok(targets(&about, settings)?.into_iter().map(name).collect())
 }
 
 /// The images, each with the repository its copy goes to; all are checked before anything is stored.
@@ -192,16 +244,19 @@ async fn is_there(
         return Err(unreadable(format!("{} layers, at most {MAX_LAYERS} are read", manifest.layers.len())));
     }
     for layer in &manifest.layers {
+        let beside = layer.annotations.get(CERTIFICATE).filter(|text| !text.is_empty());
+        let beside = beside.and_then(|text| Certificate::from_pem(text.as_bytes()).ok());
+        let Some(key) = signed.vouched().key_of_copy(key, beside.as_ref()) else { continue };
         let ours = match signed {
             Signed::Image { payload, .. } => {
-                layer.digest.matches(payload) && is_signature(&layer.annotations, key, payload)
+                layer.digest.matches(payload) && is_signature(&layer.annotations, &key, payload)
             }
             Signed::Attestation { .. } if layer.media_type != ENVELOPE_LAYER || layer.size > COPY_LIMIT => {
                 false
             }
             Signed::Attestation { statement, .. } => {
                 let bytes = store.blob(repository, &layer.digest, COPY_LIMIT).await?;
-                is_attestation(&bytes, key, &statement.to_bytes())
+                is_attestation(&bytes, &key, &statement.to_bytes())
             }
         };
         if ours {

@@ -60,6 +60,8 @@ pub struct Done {
     pub payloads: usize,
     /// How many copies were stored in registries that did not lie there before.
     pub stored: usize,
+    /// How many payloads a transparency log took.
+    pub uploaded: usize,
     /// What the run says it made and its namespace may not claim, by name.
     pub denied: Vec<String>,
     /// When it had ended; not where the run does not say.
@@ -324,7 +326,13 @@ impl Reconciler<'_> {
             Some(store) => store.as_ref(),
             None => &children::NoStore,
         };
-        let means = Means { key: key.as_ref(), store, backends: &backends, now: self.now };
+        let means = Means {
+            key: key.as_ref(),
+            store,
+            backends: &backends,
+            now: self.now,
+            others: Some(&settings.others),
+        };
         let signed = sign_list(&settings.config, run, &list, &means).await;
         let mut signed = signed.map_err(|error| Trouble::from(&error))?;
         let receipt = self.receipt(facts, settings, signed.payloads.clone()).await?;
@@ -371,6 +379,7 @@ impl Reconciler<'_> {
             payloads: signed.payloads.len(),
             stored: signed.placed.iter().filter(|one| one.new).count()
                 + signed.kept.iter().filter(|one| one.new).count(),
+            uploaded: signed.uploaded,
             denied: signed.denied,
             ended: facts.ended,
             owner: facts.owner().map(|(name, uid)| (name.to_owned(), uid.to_owned())),

@@ -10,14 +10,16 @@ use provost_oci::Digest;
 use provost_registry::Store;
 use provost_storage::{Backend, Backends, Kept, StorageError, StorageKind};
 
-use crate::config::{ChainsConfig, Encoding, Signer, Storage, Upload};
+use crate::config::{ChainsConfig, Encoding, Storage, Upload};
 use crate::elsewhere::{GITOID, keep};
 use crate::format_error::FormatError;
+use crate::members;
 use crate::placing::bundles::place_bundles;
-use crate::placing::{PlaceError, Placed, place, repositories};
+use crate::placing::{PlaceError, Placed, names, place, repositories};
 use crate::run::Run;
 use crate::signable::{Signable, Signables, signables};
-use crate::signing::{SIGNED, Signed};
+use crate::signing::{SIGNED, Signed, TRANSPARENCY};
+use crate::vouching::{Others, VouchError, Vouching, address};
 
 /// By which a run asks for the transparency log where the configuration says `manual`.
 const UPLOAD_REQUEST: &str = "chains.tekton.dev/transparency-upload";
@@ -37,6 +39,8 @@ pub struct SignedRun {
     pub payloads: Vec<String>,
     /// What lies in other storages.
     pub kept: Vec<Kept>,
+    /// How many of them a transparency log took.
+    pub uploaded: usize,
     /// What the run's namespace may not claim, by name: neither subject nor signed.
     pub denied: Vec<String>,
 }
@@ -52,6 +56,8 @@ pub struct Means<'a> {
     pub backends: &'a Backends,
     /// The time, for the bundles' creation.
     pub now: Timestamp,
+    /// What signs and vouches besides the key; nothing where no services are spoken to.
+    pub others: Option<&'a Others>,
 }
 
 /// Why a run was not signed, or not everything of it stored.
@@ -63,6 +69,12 @@ pub enum SignRunError {
     /// The key cannot sign.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Nobody vouched for the key, or for the signature.
+    #[error(transparent)]
+    Vouch(#[from] VouchError),
+    /// The key in a service cannot be used.
+    #[error("{0}")]
+    Closed(String),
     /// Something was not put beside its image.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -79,27 +91,12 @@ pub enum SignRunError {
     },
 }
 
-/// What of a run is to be signed. What the configuration asks for and this version cannot do is an error, so that nothing
-/// of the run is signed then.
+/// What of a run is to be signed.
 ///
 /// # Errors
-/// [`SignRunError::Format`] or [`SignRunError::Unsupported`].
+/// [`SignRunError::Format`].
 pub fn to_sign(config: &ChainsConfig, run: &Run<'_>) -> Result<Signables, SignRunError> {
-    let all = signables(config, run)?;
-    let list = &all.list;
-    let unsupported = |what: &str| SignRunError::Unsupported { run: run.label(), what: what.to_owned() };
-    if !list.is_empty() && asks_for_upload(config, run) {
-        return Err(unsupported("transparency.enabled"));
-    }
-    for signable in list {
-        if signable.signer == Signer::Kms {
-            return Err(unsupported("signer kms"));
-        }
-        if config.signers.fulcio {
-            return Err(unsupported("signers.x509.fulcio.enabled"));
-        }
-    }
-    Ok(all)
+    Ok(signables(config, run)?)
 }
 
 /// The hosts of the registries that a list would be stored in, each once.
@@ -133,14 +130,21 @@ pub async fn sign_run(
 /// Signs and stores what [`to_sign`] found.
 ///
 /// # Errors
-/// [`SignRunError::Key`], [`SignRunError::Place`] or [`SignRunError::Storage`]; [`SignRunError::Unsupported`] before anything is
-/// signed where there is no backend for a storage.
+/// See [`SignRunError`].
 pub async fn sign_list(
     config: &ChainsConfig,
     run: &Run<'_>,
     to_sign: &Signables,
     means: &Means<'_>,
 ) -> Result<SignedRun, SignRunError> {
+    let with_members;
+    let to_sign = match config.own.index_children {
+        true => {
+            with_members = members::with_members(to_sign, means.store).await?;
+            &with_members
+        }
+        false => to_sign,
+    };
     let mut elsewhere = Vec::new();
     for (at, signable) in to_sign.list.iter().enumerate() {
         for kind in signable.storage.iter().filter_map(|storage| storage.elsewhere()) {
@@ -155,9 +159,15 @@ pub async fn sign_list(
     let (streams, others): (Vec<_>, Vec<_>) =
         elsewhere.into_iter().partition(|(_, backend)| backend.kind() == StorageKind::Kafka);
     let mut done = SignedRun { denied: to_sign.denied.clone(), ..SignedRun::default() };
+    let (list, upload) = (&to_sign.list, asks_for_upload(config, run));
+    let vouching = Vouching::begin(config, &run.label(), list, upload, means).await?;
     let mut all = Vec::new();
-    for signable in &to_sign.list {
-        let signed = Signed::new(signable, means.key).await?;
+    for signable in list {
+        let signed = vouching.sign(signable).await?;
+        if let Some(entry) = signed.entry() {
+            done.uploaded += 1;
+            done.annotations.insert(TRANSPARENCY.to_owned(), address(&config.log_url, entry));
+        }
         done.payloads.push(Digest::sha256_of(&signable.payload.bytes()).to_string());
         if signable.storage.contains(&Storage::Tekton) {
             done.annotations.extend(signed.annotations(run));
@@ -166,8 +176,8 @@ pub async fn sign_list(
     }
     // Each waits for its tag to be read back, so they wait together.
     let mut placing: Vec<BoxFuture<'_, Result<Vec<Placed>, PlaceError>>> = Vec::new();
-    for (_, signed) in all.iter().filter(|(signable, _)| signable.storage.contains(&Storage::Oci)) {
-        placing.push(placed(config, signed, means).boxed());
+    for (signable, signed) in all.iter().filter(|(signable, _)| signable.storage.contains(&Storage::Oci)) {
+        placing.push(placed(config, signed, vouching.key(signable), means).boxed());
     }
     let mut placing = stream::iter(placing).buffered(PLACED_AT_ONCE);
     while let Some(placed) = placing.try_next().await? {
@@ -203,9 +213,14 @@ async fn kept(
 async fn placed(
     config: &ChainsConfig,
     signed: &Signed,
+    key: &dyn provost_keys::Signer,
     means: &Means<'_>,
 ) -> Result<Vec<Placed>, PlaceError> {
-    let Means { key, store, now, .. } = *means;
+    let Means { store, now, others, .. } = *means;
+    let _turn = match others {
+        Some(others) => others.writers.hold(names(signed, &config.storage)?).await,
+        None => Vec::new(),
+    };
     match config.storage.encoding {
         Encoding::Dsse => place(signed, &key.public_key(), &config.storage, store).await,
         Encoding::SigstoreBundle => place_bundles(signed, key, &config.storage, store, now).await,
@@ -213,7 +228,12 @@ async fn placed(
 }
 
 fn asks_for_upload(config: &ChainsConfig, run: &Run<'_>) -> bool {
-    let requested = || run.metadata().annotations.get(UPLOAD_REQUEST).is_some_and(|text| text == "true");
+    let annotations = &run.metadata().annotations;
+    // Whoever asks for it may also take it back, so what stands there is believed, as in Chains.
+    let requested = || {
+        annotations.get(UPLOAD_REQUEST).is_some_and(|text| text == "true")
+            && !annotations.contains_key(TRANSPARENCY)
+    };
     match config.upload {
         Upload::Off => false,
         Upload::Always => true,
@@ -228,6 +248,7 @@ mod tests {
     use testkit::MemoryStore;
 
     use super::*;
+    use crate::config::Signer;
 
     fn task_run() -> provost_tekton::TaskRun {
         serde_json::from_value(json!({
@@ -241,7 +262,13 @@ mod tests {
     async fn sign(config: &ChainsConfig) -> Result<SignedRun, SignRunError> {
         let (run, key, store) = (task_run(), PrivateKey::generate().unwrap(), MemoryStore::new());
         let backends = Backends::new();
-        let means = Means { key: &key, store: &store, backends: &backends, now: Timestamp::UNIX_EPOCH };
+        let means = Means {
+            key: &key,
+            store: &store,
+            backends: &backends,
+            now: Timestamp::UNIX_EPOCH,
+            others: None,
+        };
         sign_run(config, &Run::Task(&run), &means).await
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use provost_oci::Digest;
 use provost_statement::go_json;
 use serde::Serialize;
 use serde_json::Value;
@@ -48,6 +49,24 @@ impl Statement {
     pub(crate) fn keep_subjects(&mut self, keep: impl Fn(&str) -> bool) -> Vec<String> {
         let gone = self.subject.extract_if(.., |subject| !keep(&subject.name));
         gone.map(|subject| subject.name).collect()
+    }
+
+    /// The images among the subjects, each with its SHA-256.
+    pub(crate) fn images(&self) -> Vec<(String, Digest)> {
+        let image = |subject: &Subject| {
+            let digest = format!("sha256:{}", subject.digest.get("sha256")?).parse().ok()?;
+            Some((subject.name.clone(), digest))
+        };
+        self.subject.iter().filter_map(image).collect()
+    }
+
+    /// Adds an image to what the statement is about, unless it is about it already.
+    pub(crate) fn add_subject(&mut self, name: &str, sha256: &str) {
+        let digest = BTreeMap::from([("sha256".to_owned(), sha256.to_owned())]);
+        let subject = Subject { name: name.to_owned(), digest };
+        if !self.subject.contains(&subject) {
+            self.subject.push(subject);
+        }
     }
 
     /// The predicate, to be changed before anything is signed.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use provost_chains::Services;
 use provost_chains::reconcile::{ClusterFault, Key, Kind, Reason, Rules, Settings};
 use tokio::sync::{mpsc, watch};
 
@@ -20,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::places::{MakeStore, Places};
 use crate::probes::{Health, Probes};
 use crate::runs::TektonRuns;
-use crate::settings::{Follower, KeySource};
+use crate::settings::{Follower, KeySource, OpenKms};
 use crate::supervise::Tasks;
 use crate::watching::{self, SIGHTINGS};
 
@@ -42,6 +43,10 @@ pub struct Options {
     pub rules: Rules,
     /// Where the key comes from.
     pub key: KeySource,
+    /// Opens keys in services.
+    pub open_kms: OpenKms,
+    /// How Fulcio and Rekor are reached.
+    pub services: Services,
     /// How many runs are worked on at once.
     pub workers: usize,
     /// Into how many shares the work is divided among replicas.
@@ -121,6 +126,8 @@ pub async fn run(
         namespace,
         rules,
         key,
+        open_kms,
+        services,
         workers,
         shares,
         identity,
@@ -144,6 +151,8 @@ pub async fn run(
         cluster: cluster.clone(),
         namespace: namespace.clone(),
         source: key,
+        open_kms,
+        services,
         events: events.clone(),
         metrics: metrics.clone(),
         say: say.clone(),

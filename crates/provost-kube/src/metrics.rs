@@ -146,6 +146,7 @@ impl Metrics {
         let payloads = u64::try_from(done.payloads).unwrap_or(u64::MAX);
         counters.signed.inc_by(payloads);
         counters.stored.inc_by(payloads);
+        counters.uploaded.inc_by(u64::try_from(done.uploaded).unwrap_or(u64::MAX));
         counters.marked.inc();
         if let Some(waited) = waited {
             self.finish_to_signed.observe(waited.as_secs_f64());

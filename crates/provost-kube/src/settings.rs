@@ -13,8 +13,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::watch_object;
-use provost_chains::ChainsConfig;
+use provost_chains::config::Signer as Word;
 use provost_chains::reconcile::{ClusterFault, Settings};
+use provost_chains::writers::Writers;
+use provost_chains::{ChainsConfig, Others, Services};
 use provost_keys::{PublicKey, Signer};
 use provost_oci::Digest;
 use tokio::sync::watch;
@@ -24,6 +26,12 @@ use crate::events::{Events, Object};
 use crate::metrics::Metrics;
 use crate::runs::answered;
 use crate::signing_key::KeyMaterial;
+
+mod kms;
+
+pub use kms::OpenKms;
+
+use kms::KmsKey;
 
 /// The ConfigMap of Chains.
 const CONFIG: &str = "chains-config";
@@ -63,6 +71,8 @@ pub(crate) struct Follower {
     pub(crate) cluster: Cluster,
     pub(crate) namespace: String,
     pub(crate) source: KeySource,
+    pub(crate) open_kms: OpenKms,
+    pub(crate) services: Services,
     pub(crate) events: Events,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) say: crate::Say,
@@ -77,6 +87,8 @@ struct Known {
     /// Why the key as it stands is not in force.
     trouble: Option<String>,
     receipt_keys: Option<Vec<PublicKey>>,
+    kms: KmsKey,
+    writers: Writers,
     config_was_bad: bool,
 }
 
@@ -87,8 +99,12 @@ impl Follower {
         let mut known = Known::default();
         let mut waiting: Option<Arc<dyn Signer>> = None;
         loop {
+            let renewed = known.kms.due().map(tokio::time::Instant::from_std);
             let change = tokio::select! {
                 change = changes.next() => change,
+                () = async { tokio::time::sleep_until(renewed.unwrap_or_else(tokio::time::Instant::now)).await }, if renewed.is_some() => {
+                    Some(Change::Again)
+                }
                 () = tokio::time::sleep(RECORD_AGAIN), if waiting.is_some() => Some(Change::Again),
             };
             let Some(change) = change else { return };
@@ -121,10 +137,11 @@ impl Follower {
                     }
                 }
             }
+            self.kms(&mut known).await;
             if told.is_closed() {
                 return;
             }
-            told.send_replace(known.settings());
+            told.send_replace(known.settings(&self.services));
         }
     }
 
@@ -205,6 +222,34 @@ impl Follower {
         }
     }
 
+    /// Opens the key in a service where that is due; like the other, it signs only once its public half is written down.
+    async fn kms(&self, known: &mut Known) {
+        let config = known.config.as_ref().map(|(config, _)| config);
+        let opened = match known.kms.open(config, &self.open_kms).await {
+            None => return,
+            Some(Ok(key)) => match self.record(known, &key.public_key()).await {
+                Ok(()) => Ok(key),
+                Err(fault) => Err(format!("the key of signers.kms waits: {fault}")),
+            },
+            Some(Err(why)) => Err(why),
+        };
+        match opened {
+            Ok(key) => {
+                let name = fingerprint(&key.public_key());
+                if known.kms.accept(key) {
+                    self.metrics.key_opened(Timestamp::now().as_second() as f64);
+                    (self.say)(&format!("signing with the key {name} of a key service"));
+                }
+            }
+            Err(why) => {
+                if known.kms.fail(why.clone()) {
+                    (self.say)(&why);
+                    self.events.warn(Object::config_map(&self.namespace, CONFIG), "InvalidKey", &why);
+                }
+            }
+        }
+    }
+
     /// Writes a public key down, unless it stands there.
     async fn record(&self, known: &mut Known, key: &PublicKey) -> Result<(), ClusterFault> {
         if known.receipt_keys.as_ref().is_some_and(|keys| keys.iter().any(|one| one.to_der() == key.to_der()))
@@ -276,15 +321,21 @@ impl Follower {
 impl Known {
     /// The settings, once the configuration is known and the key has been tried: without it nothing could be signed, and
     /// each run would say so for the second that opening it takes.
-    fn settings(&self) -> Option<Arc<Settings>> {
+    fn settings(&self, services: &Services) -> Option<Arc<Settings>> {
         let (config, config_digest) = self.config.clone()?;
         let receipt_keys = self.receipt_keys.clone()?;
+        let kms = config.uses(Word::Kms).then(|| self.kms.state());
         let key = match (&self.key, &self.trouble) {
             (Some(key), _) => Ok(key.clone()),
-            (None, Some(trouble)) => Err(trouble.clone()),
+            // Where only services sign, signing-secrets may be empty.
+            (None, Some(trouble)) => match &kms {
+                Some(kms) if !config.uses(Word::X509) => kms.clone(),
+                _ => Err(trouble.clone()),
+            },
             (None, None) => return None,
         };
-        Some(Arc::new(Settings { config, config_digest, key, receipt_keys }))
+        let others = Others { kms, services: Some(services.clone()), writers: self.writers.clone() };
+        Some(Arc::new(Settings { config, config_digest, key, others, receipt_keys }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use provost_keys::{HashChoice, KeyError, KeyKind, Signer};
+use provost_keys::{HashChoice, KeyError, KeyKind, PublicKey, Signer};
 use provost_sigstore::bundle_writing::{Content, Material, NewBundle};
 use provost_sigstore::certificate::{Certificate, CertificateError};
 use provost_sigstore::entry_content::{self, ContentFault, SignedContent, What, is_about};
@@ -111,6 +111,19 @@ pub async fn certified(
     token: &str,
     signer: &dyn Signer,
 ) -> Result<Vouched, BundleError> {
+    Ok(Vouched::ByCertificate(certified_with_chain(client, fulcio, token, signer).await?.0))
+}
+
+/// The same: the certificate, and those above it, the root last; all in DER.
+///
+/// # Errors
+/// As [`certified`].
+pub async fn certified_with_chain(
+    client: &Client,
+    fulcio: &str,
+    token: &str,
+    signer: &dyn Signer,
+) -> Result<(Vec<u8>, Vec<Vec<u8>>), BundleError> {
     let subject = token_subject(token)?;
     let key = signer.public_key();
     let algorithm = match key.kind() {
@@ -121,11 +134,11 @@ pub async fn certified(
     let proof = signer.sign(subject.as_bytes()).await?;
     let public_key = key.to_pem();
     let request = CertificateRequest { token, algorithm, public_key: &public_key, proof: &proof };
-    let der = certificate(client, fulcio, &request).await?;
+    let (der, above) = certificate(client, fulcio, &request).await?;
     if Certificate::from_der(&der)?.public_key_der() != key.to_der() {
         return Err(BundleError::OtherKey);
     }
-    Ok(Vouched::ByCertificate(der))
+    Ok((der, above))
 }
 
 /// Signs, and collects what timestamp authorities and logs say about the signature, in this order.
@@ -149,11 +162,10 @@ pub async fn new_bundle(
             Content::Envelope(Envelope { payload_type, payload, signatures })
         }
     };
-    let (material, der, is_certificate) = match vouched {
-        Vouched::ByKey => (Material::PublicKey(key.hint()), key.to_der(), false),
-        Vouched::ByCertificate(der) => (Material::Certificate(der.clone()), der.as_slice(), true),
+    let material = match vouched {
+        Vouched::ByKey => Material::PublicKey(key.hint()),
+        Vouched::ByCertificate(der) => Material::Certificate(der.clone()),
     };
-    let log_signer = LogSigner { kind: key.kind(), der, is_certificate };
     let mut bundle = NewBundle { content, signer: material, log_entries: Vec::new(), timestamps: Vec::new() };
     for authority in &witnesses.timestamp_authorities {
         let stamped = witnesses.stamped(&bundle.content);
@@ -161,11 +173,31 @@ pub async fn new_bundle(
         bundle.timestamps.push(stamp);
     }
     for log in &witnesses.logs {
-        let entry = enter(witnesses.client, &log.url, log.version, &bundle, &log_signer).await?;
-        recorded(&entry, &payload, &bundle, key.to_der(), &log.url)?;
+        let entry = enter_bundle(witnesses.client, log, &bundle, &payload, &key).await?;
         bundle.log_entries.push(entry);
     }
     Ok(bundle)
+}
+
+/// Enters what was signed into a log, and holds the log's answer against it.
+///
+/// # Errors
+/// [`BundleError::Service`], or [`BundleError::OtherEntry`] where the answer is about something else.
+pub async fn enter_bundle(
+    client: &Client,
+    log: &SigningService,
+    bundle: &NewBundle,
+    payload: &Payload,
+    key: &PublicKey,
+) -> Result<LogEntry, BundleError> {
+    let (der, is_certificate) = match &bundle.signer {
+        Material::PublicKey(_) => (key.to_der(), false),
+        Material::Certificate(der) => (der.as_slice(), true),
+    };
+    let signer = LogSigner { kind: key.kind(), der, is_certificate };
+    let entry = enter(client, &log.url, log.version, bundle, &signer).await?;
+    recorded(&entry, payload, bundle, key.to_der(), &log.url)?;
+    Ok(entry)
 }
 
 /// Whether a log recorded this signature and no other.

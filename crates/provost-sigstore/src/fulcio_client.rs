@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::{Value, json};
 use x509_cert::der::pem;
 
+use crate::chain::MAX_CHAIN;
 use crate::service_client::{Ask, Service, ServiceError};
 
 /// Fulcio's `Ed25519` keys sign the proof in the pure form only.
@@ -71,15 +72,15 @@ pub struct CertificateRequest<'a> {
     pub proof: &'a [u8],
 }
 
-/// Asks for a certificate; returns the leaf's DER.
+/// Asks for a certificate; returns the leaf's DER, and those of the certificates above it, the root last.
 ///
 /// # Errors
-/// When Fulcio does not give one.
+/// When Fulcio does not give one, or gives more than are looked at for a path.
 pub async fn certificate(
     client: &Client,
     fulcio: &str,
     request: &CertificateRequest<'_>,
-) -> Result<Vec<u8>, ServiceError> {
+) -> Result<(Vec<u8>, Vec<Vec<u8>>), ServiceError> {
     let body = json!({"publicKeyRequest": {
         "publicKey": {"algorithm": request.algorithm, "content": request.public_key},
         "proofOfPossession": STANDARD.encode(request.proof),
@@ -94,14 +95,24 @@ pub async fn certificate(
         return Err(ask.refused(&answer));
     }
     let document: Value = serde_json::from_slice(&answer.body).map_err(|error| ask.unreadable(error))?;
-    let first =
-        |kind: &str| document.pointer(&format!("/{kind}/chain/certificates/0")).and_then(Value::as_str);
-    let leaf = first("signedCertificateEmbeddedSct").or_else(|| first("signedCertificateDetachedSct"));
-    let leaf = leaf.ok_or_else(|| ask.unreadable("Fulcio returned no certificates"))?;
-    match pem::decode_vec(leaf.as_bytes()) {
-        Ok(("CERTIFICATE", der)) => Ok(der),
-        _ => Err(ask.unreadable("unable to parse Fulcio certificate")),
+    let given = |kind: &str| {
+        let list = document.pointer(&format!("/{kind}/chain/certificates")).and_then(Value::as_array);
+        list.filter(|list| !list.is_empty())
+    };
+    let given = given("signedCertificateEmbeddedSct").or_else(|| given("signedCertificateDetachedSct"));
+    let given = given.ok_or_else(|| ask.unreadable("Fulcio returned no certificates"))?;
+    if given.len() > MAX_CHAIN {
+        return Err(ask.unreadable(format!("Fulcio returned more than {MAX_CHAIN} certificates")));
     }
+    let mut above = Vec::new();
+    for one in given {
+        match one.as_str().map(|text| pem::decode_vec(text.as_bytes())) {
+            Some(Ok(("CERTIFICATE", der))) => above.push(der),
+            _ => return Err(ask.unreadable("unable to parse Fulcio certificate")),
+        }
+    }
+    let leaf = above.remove(0);
+    Ok((leaf, above))
 }
 
 #[cfg(test)]

@@ -98,6 +98,11 @@ pub(crate) fn services(face: &Face, kinds: Vec<KmsKind>) -> Opener {
     Opener::new(surroundings::of(face), kinds)
 }
 
+/// What surrounds this process, for those who put an [`Opener`] together.
+pub(crate) fn around(face: &Face) -> std::sync::Arc<dyn provost_kms::Surroundings> {
+    surroundings::of(face)
+}
+
 /// Where no plugin has the scheme, cosign takes the reference for a URL and says what it says of those.
 fn kms_words(error: KmsError) -> Failure {
     match error {

@@ -15,6 +15,8 @@ pub struct OwnSettings {
     pub builder_per_namespace: bool,
     /// `provost.redact-params`: parameters that statements tell by digest alone.
     pub redacted: BTreeSet<String>,
+    /// `provost.index-children`: the members of an index are subjects and are signed as it is.
+    pub index_children: bool,
     /// `provost.v1beta1-build-type`: the v0.2 format says `tekton.dev/v1beta1/…`, as older Chains did.
     pub v1beta1_build_type: bool,
 }
@@ -26,6 +28,7 @@ impl Reader<'_> {
             settings.claims = Some(claims);
         }
         self.truth("provost.builder-per-namespace", &mut settings.builder_per_namespace);
+        self.truth("provost.index-children", &mut settings.index_children);
         self.truth("provost.v1beta1-build-type", &mut settings.v1beta1_build_type);
         if let Some(list) = self.data.remove("provost.redact-params") {
             let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());

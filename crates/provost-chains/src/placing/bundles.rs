@@ -10,23 +10,40 @@ use provost_registry::Store;
 use provost_sign::referrer::PREDICATE_TYPE;
 use provost_sign::statement::{SIGN_PREDICATE, signing_statement};
 use provost_sign::{BundlePlace, KeyHint, attach_bundle, sign_envelope};
-use provost_sigstore::bundle_reading::{Bundle, BundleContent};
-use provost_sigstore::bundle_writing::{BUNDLE_V03, Content, Material, NewBundle};
+use provost_sigstore::bundle_reading::{Bundle, BundleContent, BundleSigner};
+use provost_sigstore::bundle_writing::{BUNDLE_V03, Content, NewBundle};
+use provost_sigstore::certificate::Certificate;
 use provost_statement::Envelope;
 use serde_json::Map;
 
 use super::{About, COPY_LIMIT, PlaceError, Placed, is_ours, targets};
 use crate::config::StorageSettings;
 use crate::signing::Signed;
+use crate::vouching::Vouched;
 
 /// How many bundles beside one image are looked at for ours: cosign's limit of attachments.
 pub(super) const BUNDLES_LIMIT: usize = 1000;
 
 /// What goes into a bundle.
-struct Sealed {
-    statement: Vec<u8>,
-    predicate_type: String,
-    envelope: Envelope,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sealed {
+    /// The statement.
+    pub statement: Vec<u8>,
+    /// Its predicate type.
+    pub predicate_type: String,
+    /// The statement, signed.
+    pub envelope: Envelope,
+    /// What vouches for it besides the key.
+    pub vouched: Vouched,
+}
+
+/// Signs what a bundle holds of an image, which is not what the tag scheme holds, so that a log can be told of it.
+pub(crate) async fn seal_image(signed: &mut Signed, key: &dyn Signer) -> Result<(), KeyError> {
+    let made = seal(signed, key).await?;
+    if let Signed::Image { sealed, .. } = signed {
+        *sealed = Some(Box::new(made));
+    }
+    Ok(())
 }
 
 /// Stores a bundle beside every image that something signed is about, unless one that verifies lies there.
@@ -67,8 +84,8 @@ pub async fn place_bundles(
             None => {
                 let bundle = NewBundle {
                     content: Content::Envelope(sealed.envelope.clone()),
-                    signer: Material::PublicKey(key.public_key().hint()),
-                    log_entries: Vec::new(),
+                    signer: sealed.vouched.material(&key.public_key()),
+                    log_entries: sealed.vouched.entry.iter().cloned().collect(),
                     timestamps: Vec::new(),
                 };
                 (attach_bundle(store, &place, bundle.to_json()).await?.to_string(), true)
@@ -81,20 +98,56 @@ pub async fn place_bundles(
 
 async fn seal(signed: &Signed, key: &dyn Signer) -> Result<Sealed, KeyError> {
     let statement = match signed {
-        Signed::Attestation { statement, envelope } => {
+        Signed::Attestation { statement, envelope, .. } => {
             if let Ok(envelope) = Envelope::parse(envelope) {
                 let predicate_type = statement.predicate_type().to_owned();
-                return Ok(Sealed { statement: statement.to_bytes(), predicate_type, envelope });
+                let (statement, vouched) = (statement.to_bytes(), signed.vouched().clone());
+                return Ok(Sealed { statement, predicate_type, envelope, vouched });
             }
             statement.to_bytes()
         }
+        Signed::Image { sealed: Some(sealed), .. } => return Ok(sealed.as_ref().clone()),
         Signed::Image { image, .. } => {
             let digest = &image.digest;
             signing_statement(digest.algorithm().name(), digest.hex(), &Map::new())
         }
     };
     let envelope = sign_envelope(&statement, key, KeyHint::None).await?;
-    Ok(Sealed { statement, predicate_type: SIGN_PREDICATE.to_owned(), envelope })
+    let vouched = signed.vouched().clone();
+    Ok(Sealed { statement, predicate_type: SIGN_PREDICATE.to_owned(), envelope, vouched })
+}
+
+/// Whether a bundle that says the same lies beside every image already.
+pub(super) async fn lie_everywhere(
+    signed: &Signed,
+    key: &PublicKey,
+    targets: &[(Repository, Digest)],
+    store: &dyn Store,
+) -> Result<bool, PlaceError> {
+    let sealed = match signed {
+        Signed::Image { sealed: Some(sealed), .. } => sealed.as_ref().clone(),
+        // Only its words are compared.
+        Signed::Attestation { statement, vouched, .. } => Sealed {
+            statement: statement.to_bytes(),
+            predicate_type: statement.predicate_type().to_owned(),
+            envelope: Envelope { payload_type: String::new(), payload: Vec::new(), signatures: Vec::new() },
+            vouched: vouched.clone(),
+        },
+        Signed::Image { .. } => return Ok(false),
+    };
+    for (repository, digest) in targets {
+        if stored(&sealed, key, store, repository, digest).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn certificate(signer: &BundleSigner) -> Option<&Certificate> {
+    match signer {
+        BundleSigner::Certificates(list) => list.first(),
+        BundleSigner::Key => None,
+    }
 }
 
 /// The bundle that says the same and verifies under the key, if one lies beside the image.
@@ -130,8 +183,9 @@ async fn stored(
             continue;
         }
         let bytes = store.blob(repository, &layer.digest, COPY_LIMIT).await?;
-        if let Ok(Bundle { content: BundleContent::Envelope(envelope), .. }) = Bundle::parse(&bytes)
-            && is_ours(&envelope, key, &sealed.statement)
+        if let Ok(Bundle { content: BundleContent::Envelope(envelope), signer, .. }) = Bundle::parse(&bytes)
+            && let Some(key) = sealed.vouched.key_of_copy(key, certificate(&signer))
+            && is_ours(&envelope, &key, &sealed.statement)
         {
             return Ok(Some(descriptor.digest.clone()));
         }

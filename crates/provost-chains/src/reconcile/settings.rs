@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use provost_keys::{PublicKey, Signer};
 
 use crate::config::{ChainsConfig, Storage};
+use crate::vouching::Others;
 
 use super::cluster::Kind;
 
@@ -23,8 +24,11 @@ pub struct Settings {
     pub config: ChainsConfig,
     /// `sha256:…` of its data, for receipts.
     pub config_digest: String,
-    /// The key of `signing-secrets`, or why there is none.
+    /// The key that receipts are signed with, and what the signer `x509` signs, or why there is none: that of `signing-secrets`;
+    /// where only key services sign, theirs.
     pub key: Result<Arc<dyn Signer>, String>,
+    /// What signs and vouches besides.
+    pub others: Others,
     /// The public keys whose receipts count: the current one, and those before it.
     pub receipt_keys: Vec<PublicKey>,
 }

@@ -6,6 +6,7 @@ use provost_sign::AttachError;
 use super::cluster::ClusterFault;
 use crate::placing::PlaceError;
 use crate::sign_run::SignRunError;
+use crate::vouching::VouchError;
 use provost_storage::StorageError;
 
 /// The reason in one word, for annotations, events and metrics; the words are documented and do not change.
@@ -33,6 +34,8 @@ pub enum Reason {
     StorageUnavailable,
     /// The registry refused.
     StorageRefused,
+    /// A transparency log took no entry.
+    LogUnavailable,
     /// The API server could not be asked, or refused.
     ClusterUnavailable,
     /// The attempt took too long.
@@ -52,6 +55,7 @@ impl Reason {
             Self::WaitingForChildren => "WaitingForChildren",
             Self::NeverEnded => "NeverEnded",
             Self::SigningFailed => "SigningFailed",
+            Self::LogUnavailable => "LogUnavailable",
             Self::SubjectUnplaceable => "SubjectUnplaceable",
             Self::StorageUnavailable => "StorageUnavailable",
             Self::StorageRefused => "StorageRefused",
@@ -70,6 +74,7 @@ impl Reason {
             Self::ConfigurationMissing | Self::KeyMissing | Self::Unsupported | Self::SigningFailed => {
                 "signing"
             }
+            Self::LogUnavailable => "tlog",
             Self::SubjectUnplaceable
             | Self::StorageUnavailable
             | Self::StorageRefused
@@ -124,9 +129,12 @@ impl From<&SignRunError> for Trouble {
             }
             SignRunError::Format(_) => Reason::RunUnattestable,
             SignRunError::Key(_) => Reason::SigningFailed,
+            SignRunError::Closed(_) => Reason::KeyMissing,
+            SignRunError::Vouch(VouchError::Log { .. }) => Reason::LogUnavailable,
+            SignRunError::Vouch(_) => Reason::SigningFailed,
             SignRunError::Unsupported { .. } => Reason::Unsupported,
             SignRunError::Place(error) => match error {
-                PlaceError::NoImage { .. } => Reason::SubjectUnplaceable,
+                PlaceError::NoImage { .. } | PlaceError::TooManyMembers { .. } => Reason::SubjectUnplaceable,
                 PlaceError::Repository(_) => Reason::Unsupported,
                 PlaceError::Key(_) => Reason::SigningFailed,
                 PlaceError::Unreadable { .. } => Reason::StorageRefused,

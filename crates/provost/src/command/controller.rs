@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use provost_chains::Services;
 use provost_chains::reconcile::Rules;
 use provost_kube::controller::{self, Options, Summary};
 use provost_kube::lease::MOST_SHARES;
@@ -15,15 +16,19 @@ use provost_kube::places::Reach;
 use provost_kube::probes::{Health, Probes};
 use provost_kube::settings::KeySource;
 use provost_kube::{Cluster, Say};
-use provost_registry::{AddressRule, Remote, RemoteOptions, Store};
+use provost_registry::{AddressRule, Remote, RemoteOptions, Store, service_client};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::apply::anchors::KmsWord;
+use super::signing;
 use crate::cli;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::key_reference;
 use crate::registry_flags::RegistryFlags;
+
+mod services;
 
 /// The namespace where SYSTEM_NAMESPACE names none: Chains' own.
 const NAMESPACE: &str = "tekton-chains";
@@ -65,6 +70,9 @@ pub(crate) struct Args {
     /// Where /health and /readiness are served; empty for nowhere.
     #[arg(long, value_name = "HOST:PORT", default_value = "0.0.0.0:8080")]
     health_address: String,
+    /// Let chains-config name a key in services of this kind: awskms, azurekms, gcpkms or hashivault.
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    allow_kms: Vec<KmsWord>,
     /// A registry host that may be asked although its name leads to this machine or its link; repeatable.
     #[arg(long = "allow-registry-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
@@ -162,6 +170,8 @@ fn options(
             holds: !args.once,
         },
         key,
+        open_kms: services::kms(face, args.allow_kms.iter().map(|word| word.kind()).collect()),
+        services: Services { client: service_client(&signing::options(face))?, token: services::token() },
         workers: usize::from(args.workers),
         shares: usize::from(args.shares),
         identity,

@@ -21,7 +21,7 @@ use crate::go_os;
 pub(crate) mod fresh;
 pub(crate) mod keypair;
 pub(crate) mod privacy;
-mod token;
+pub(crate) mod token;
 
 pub(crate) use keypair::Keypair;
 

@@ -59,6 +59,7 @@ pub(super) fn settings(key: PrivateKey) -> Settings {
         config,
         config_digest: "sha256:c".to_owned(),
         key: Ok(Arc::new(key)),
+        others: crate::vouching::Others::default(),
         receipt_keys: vec![public],
     }
 }

@@ -36,7 +36,8 @@ pub(crate) enum KmsWord {
 }
 
 impl KmsWord {
-    fn kind(self) -> KmsKind {
+    /// The kind in the words of the crate that opens it.
+    pub(crate) fn kind(self) -> KmsKind {
         match self {
             Self::Awskms => KmsKind::Aws,
             Self::Azurekms => KmsKind::Azure,

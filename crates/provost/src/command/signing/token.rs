@@ -16,7 +16,7 @@ use crate::go_os;
 /// The longest token read: 64 KiB; the longest issued have a few KiB.
 const TOKEN_LIMIT: u64 = 64 * 1024;
 /// Where a token is mounted into a Pod for cosign.
-const MOUNTED: &str = "/var/run/sigstore/cosign/oidc-token";
+pub(crate) const MOUNTED: &str = "/var/run/sigstore/cosign/oidc-token";
 /// Whom tokens are for.
 const AUDIENCE: &str = "sigstore";
 /// How long the surroundings may take to give one.
@@ -95,6 +95,14 @@ async fn ambient(
         Some((url, bearer)) if wanted("github-actions") => workflow(client, &url, &bearer).await.map(Some),
         _ => Ok(None),
     }
+}
+
+/// The token in a file.
+///
+/// # Errors
+/// When it cannot be read, or is no text.
+pub(crate) fn file(path: &Path) -> Result<String, Failure> {
+    text_of(go_os::read(path, TOKEN_LIMIT)?)
 }
 
 /// A GitHub workflow's token.
