@@ -4,15 +4,17 @@
 //! What is there already is kept, and nothing is put twice: a stored copy counts as ours only if its signature
 //! verifies under the key that signs now, so a new key signs anew.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use provost_keys::{HashChoice, KeyError, PublicKey};
 use provost_oci::{Digest, ImageManifest, Repository, Selector};
-use provost_registry::{Store, StoreError};
-use provost_sign::{AttachError, AttachedLayer, Dedup, attach};
+use provost_registry::{Manifest, Store, StoreError};
+use provost_sign::{AttachError, AttachOptions, AttachedLayer, Attaching, Dedup, Step};
 use provost_sigstore::annotation::{
     BUNDLE_ANNOTATION, CERTIFICATE_ANNOTATION as CERTIFICATE, CHAIN_ANNOTATION as CHAIN,
 };
@@ -33,6 +35,9 @@ pub mod bundles;
 /// The largest stored copy that is read, cosign's limit for an attachment (128 MiB); what is larger is not ours,
 /// because verifiers would refuse it.
 const COPY_LIMIT: u64 = 128 * 1024 * 1024;
+
+/// How many things are stored at once: of one run, and of one statement beside its images.
+pub(crate) const PLACED_AT_ONCE: usize = 4;
 
 /// Where something lies now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,18 +104,53 @@ pub async fn place(
     store: &dyn Store,
 ) -> Result<Vec<Placed>, PlaceError> {
     let (suffix, layer) = (suffix(signed), layer(signed));
-    let mut placed = Vec::new();
     let about = match signed {
         Signed::Attestation { statement, .. } => About::Statement(statement),
         Signed::Image { image, .. } => About::Image(image),
     };
-    for (repository, digest) in targets(&about, settings)? {
+    // Two names of one image are one place.
+    let mut places = targets(&about, settings)?;
+    let mut known = HashSet::new();
+    places.retain(|place| known.insert(place.clone()));
+    // Each waits for its tag to be read back, so they wait together.
+    let placing = places.into_iter().map(|(repository, digest)| {
         let tag = format!("{}-{}.{suffix}", digest.algorithm().name(), digest.hex());
-        let there = is_there(signed, key, store, &repository, &tag).await?;
-        let new = !there && attach(store, &repository, &tag, &layer, Dedup::Never).await?;
-        placed.push(Placed { repository, tag, new });
+        place_one(signed, &layer, key, store, repository, tag).boxed()
+    });
+    stream::iter(placing.collect::<Vec<_>>()).buffered(PLACED_AT_ONCE).try_collect().await
+}
+
+/// Puts something beside one image; while it waits to read the tag back, others have their turn at the registry.
+async fn place_one(
+    signed: &Signed,
+    layer: &AttachedLayer,
+    key: &PublicKey,
+    store: &dyn Store,
+    repository: Repository,
+    tag: String,
+) -> Result<Placed, PlaceError> {
+    let mut turn = store.turn(&repository).await;
+    let began = Instant::now();
+    let manifest = match store.manifest(&repository, &Selector::Tag(tag.clone())).await {
+        Ok(manifest) => Some(manifest),
+        Err(error) if error.is_not_found() => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(manifest) = &manifest
+        && is_there(signed, key, store, (&repository, &tag), manifest).await?
+    {
+        return Ok(Placed { repository, tag, new: false });
     }
-    Ok(placed)
+    let options = AttachOptions::default();
+    let attaching = Attaching::new(store, &repository, &tag, layer, Dedup::Never, &options);
+    let mut attaching = attaching.having_found(manifest, began);
+    while let Step::LookAgain(wait) = attaching.step().await? {
+        drop(turn);
+        tokio::time::sleep(wait).await;
+        turn = store.turn(&repository).await;
+    }
+    drop(turn);
+    Ok(Placed { repository, tag, new: true })
 }
 
 /// Whether a copy of ours lies beside every image already.
@@ -130,7 +170,12 @@ pub(crate) async fn lies_everywhere(
     }
     for (repository, digest) in &targets {
         let tag = format!("{}-{}.{}", digest.algorithm().name(), digest.hex(), suffix(signed));
-        if !is_there(signed, key, store, repository, &tag).await? {
+        let manifest = match store.manifest(repository, &Selector::Tag(tag.clone())).await {
+            Ok(manifest) => manifest,
+            Err(error) if error.is_not_found() => return Ok(false),
+            Err(error) => return Err(error.into()),
+        };
+        if !is_there(signed, key, store, (repository, &tag), &manifest).await? {
             return Ok(false);
         }
     }
@@ -220,23 +265,18 @@ fn targets(about: &About<'_>, settings: &StorageSettings) -> Result<Vec<(Reposit
     }
 }
 
-/// Whether a copy that verifies under the key lies there already.
+/// Whether a copy that verifies under the key lies in what was found under a tag.
 async fn is_there(
     signed: &Signed,
     key: &PublicKey,
     store: &dyn Store,
-    repository: &Repository,
-    tag: &str,
+    (repository, tag): (&Repository, &str),
+    manifest: &Manifest,
 ) -> Result<bool, PlaceError> {
     let unreadable = |reason: String| PlaceError::Unreadable {
         repository: repository.to_string(),
         tag: tag.to_owned(),
         reason,
-    };
-    let manifest = match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
-        Ok(manifest) => manifest,
-        Err(error) if error.is_not_found() => return Ok(false),
-        Err(error) => return Err(error.into()),
     };
     let manifest: ImageManifest =
         serde_json::from_slice(&manifest.bytes).map_err(|error| unreadable(error.to_string()))?;

@@ -4,7 +4,7 @@
 //! signed with a receipt of our key, children are those that name their PipelineRun's uid, and `retries` means nothing here.
 //! A failure stands on the run and in the outcome; whoever calls tries again. The time is given, nothing here waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use provost_registry::Store;
@@ -43,8 +43,10 @@ pub enum Outcome {
     Running,
     /// It was signed.
     Signed(Done),
-    /// It changed meanwhile, or its registry is busy with others: the same again in a moment.
+    /// It changed meanwhile: the same again in a moment.
     Again,
+    /// This registry is busy with other runs: the same again when one of them has ended.
+    Busy(String),
     /// It waits for something else that will tell: its children.
     Waiting(Trouble),
     /// It is not signed, and is tried again; the sentence is on the run.
@@ -68,6 +70,8 @@ pub struct Done {
     pub ended: Option<Timestamp>,
     /// The uid of the PipelineRun it belongs to.
     pub owner: Option<(String, String)>,
+    /// The registries that took something of it.
+    pub hosts: BTreeSet<String>,
 }
 
 /// Brings runs forward.
@@ -168,7 +172,7 @@ impl Reconciler<'_> {
         }
         let clean = unmarked_task_run(run.clone());
         match self.sign(&facts, &Run::Task(&clean)).await {
-            Ok(Some(signed)) => {
+            Ok(Ok(signed)) => {
                 // Children end before their PipelineRun does. One that failed, or is being deleted, may come after it.
                 let late = facts.metadata.annotations.contains_key(CONDITION) || facts.deleted().is_some();
                 let held = facts.owner().is_some()
@@ -176,7 +180,7 @@ impl Reconciler<'_> {
                     && !(late && self.owner_is_settled(&facts).await?);
                 self.mark_signed(&facts, signed, held).await
             }
-            Ok(None) => Ok(Outcome::Again),
+            Ok(Err(busy)) => Ok(Outcome::Busy(busy)),
             Err(trouble) => self.mark_failed(&facts, trouble).await,
         }
     }
@@ -207,8 +211,8 @@ impl Reconciler<'_> {
         let clean = unmarked_pipeline_run(run.clone());
         let runs: Vec<TaskRun> = children.iter().cloned().map(unmarked_task_run).collect();
         let outcome = match self.sign(&facts, &Run::Pipeline(&clean, &runs)).await {
-            Ok(Some(signed)) => self.mark_signed(&facts, signed, false).await?,
-            Ok(None) => return Ok(Outcome::Again),
+            Ok(Ok(signed)) => self.mark_signed(&facts, signed, false).await?,
+            Ok(Err(busy)) => return Ok(Outcome::Busy(busy)),
             Err(trouble) => return self.fail_all(&run, &facts, trouble).await,
         };
         self.release(&children).await?;
@@ -286,13 +290,13 @@ impl Reconciler<'_> {
         old && matches!(metadata.annotations.get(SIGNED).map(String::as_str), Some("true" | "failed"))
     }
 
-    /// Signs a run that has ended; `None` where one of its registries is busy with others.
-    async fn sign(&self, facts: &Facts<'_>, run: &Run<'_>) -> Result<Option<SignedRun>, Trouble> {
+    /// Signs a run that has ended, or says which of its registries is busy with others.
+    async fn sign(&self, facts: &Facts<'_>, run: &Run<'_>) -> Result<Result<SignedRun, String>, Trouble> {
         let settings = self.settings.ok_or_else(|| {
             Trouble::new(Reason::ConfigurationMissing, "there is no usable ConfigMap chains-config")
         })?;
         if !settings.signs(facts.kind()) {
-            return self.nothing_to_sign(facts, settings).await.map(Some);
+            return self.nothing_to_sign(facts, settings).await.map(Ok);
         }
         let key = settings.key.as_ref().map_err(|why| Trouble::new(Reason::KeyMissing, why))?;
         let list = to_sign(&settings.config, run).map_err(|error| Trouble::from(&error))?;
@@ -306,7 +310,7 @@ impl Reconciler<'_> {
         for host in &hosts {
             match self.cluster.admit(host) {
                 Some(permit) => permits.push(permit),
-                None => return Ok(None),
+                None => return Ok(Err(host.clone())),
             }
         }
         let access = Access {
@@ -334,10 +338,10 @@ impl Reconciler<'_> {
             others: Some(&settings.others),
         };
         let signed = sign_list(&settings.config, run, &list, &means).await;
-        let mut signed = signed.map_err(|error| Trouble::from(&error))?;
+        let mut signed = signed.map_err(|error| Trouble::from(&error).at(hosts))?;
         let receipt = self.receipt(facts, settings, signed.payloads.clone()).await?;
         signed.annotations.extend(receipt);
-        Ok(Some(signed))
+        Ok(Ok(signed))
     }
 
     /// A run of which nothing is signed is marked all the same, as in Chains; the receipt needs a key, the mark does not.
@@ -383,6 +387,7 @@ impl Reconciler<'_> {
             denied: signed.denied,
             ended: facts.ended,
             owner: facts.owner().map(|(name, uid)| (name.to_owned(), uid.to_owned())),
+            hosts: signed.placed.iter().map(|one| one.repository.registry().to_owned()).collect(),
         }))
     }
 

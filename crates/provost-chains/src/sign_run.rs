@@ -15,7 +15,7 @@ use crate::elsewhere::{GITOID, keep};
 use crate::format_error::FormatError;
 use crate::members;
 use crate::placing::bundles::place_bundles;
-use crate::placing::{PlaceError, Placed, names, place, repositories};
+use crate::placing::{PLACED_AT_ONCE, PlaceError, Placed, names, place, repositories};
 use crate::run::Run;
 use crate::signable::{Signable, Signables, signables};
 use crate::signing::{SIGNED, Signed, TRANSPARENCY};
@@ -23,9 +23,6 @@ use crate::vouching::{Others, VouchError, Vouching, address};
 
 /// By which a run asks for the transparency log where the configuration says `manual`.
 const UPLOAD_REQUEST: &str = "chains.tekton.dev/transparency-upload";
-
-/// How many things of one run are stored at once.
-const PLACED_AT_ONCE: usize = 4;
 
 /// What became of a run that was signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -57,6 +57,18 @@ impl Transport {
         Ok(descriptor)
     }
 
+    /// Uploads a blob in one piece without a look whether it is there.
+    pub(crate) async fn put_new_blob(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Descriptor, StoreError> {
+        let descriptor = Descriptor::of(media_type, &bytes);
+        self.upload(repository, &descriptor.digest, Body::Bytes(bytes)).await?;
+        Ok(descriptor)
+    }
+
     /// Uploads a file in one piece, unless the blob is there.
     pub(crate) async fn put_blob_file(
         &self,

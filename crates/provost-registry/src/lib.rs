@@ -40,6 +40,6 @@ pub use proxy::Proxies;
 pub use referrers::{ReferrersSwitch, subject_of};
 pub use remote::{Remote, RemoteOptions};
 pub use service_client::service_client;
-pub use store::{Manifest, Store, StoreError};
+pub use store::{Manifest, Store, StoreError, Turn};
 pub use tls::{Pem, TlsOptions};
 pub use trace::Trace;

@@ -161,6 +161,15 @@ impl Store for Remote {
         self.inner.transport.put_blob(repository, media_type, bytes).await
     }
 
+    async fn put_new_blob(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Descriptor, StoreError> {
+        self.inner.transport.put_new_blob(repository, media_type, bytes).await
+    }
+
     async fn put_manifest(
         &self,
         repository: &Repository,

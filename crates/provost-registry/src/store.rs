@@ -1,5 +1,7 @@
 //! What every place that holds images can be asked, whether it is far away or a folder.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use provost_oci::{Descriptor, Digest, ErrorEntry, Repository, Selector};
@@ -33,6 +35,19 @@ impl Manifest {
     }
 }
 
+/// The right to work with a registry, given back when dropped; see [`Store::turn`].
+#[derive(Default)]
+pub struct Turn {
+    _held: Option<Box<dyn Any + Send>>,
+}
+
+impl Turn {
+    /// A turn that lasts as long as this value.
+    pub fn new(held: impl Any + Send) -> Self {
+        Self { _held: Some(Box::new(held)) }
+    }
+}
+
 /// A place that holds images.
 ///
 /// Implementations check digest and size of everything they return. A missing thing is
@@ -59,6 +74,22 @@ pub trait Store: Send + Sync {
         media_type: &str,
         bytes: Bytes,
     ) -> Result<Descriptor, StoreError>;
+
+    /// The same for a blob that is most likely new, such as a fresh signature: nobody is asked first whether it is there.
+    async fn put_new_blob(
+        &self,
+        repository: &Repository,
+        media_type: &str,
+        bytes: Bytes,
+    ) -> Result<Descriptor, StoreError> {
+        self.put_blob(repository, media_type, bytes).await
+    }
+
+    /// The right to work with this repository's registry now. A store that bounds how many do makes its callers wait here;
+    /// whoever then waits for something else lets go of it meanwhile.
+    async fn turn(&self, _repository: &Repository) -> Turn {
+        Turn::default()
+    }
 
     /// Stores a manifest under a tag or its own digest; returns its digest.
     async fn put_manifest(

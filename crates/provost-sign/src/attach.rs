@@ -115,47 +115,146 @@ pub async fn attach_as(
     dedup: Dedup,
     options: &AttachOptions,
 ) -> Result<bool, AttachError> {
-    let mut pointer = store.put_blob(repository, &layer.media_type, layer.bytes.clone()).await?;
-    pointer.annotations.clone_from(&layer.annotations);
-    let selector = Selector::Tag(tag.to_owned());
-    let mut wanted: Vec<Descriptor> = Vec::new();
-    for _ in 0..ATTEMPTS {
-        let read = Instant::now();
-        let Existing { mut layers, docker } = existing(store, repository, tag).await?;
+    let mut attaching = Attaching::new(store, repository, tag, layer, dedup, options);
+    loop {
+        match attaching.step().await? {
+            Step::Done(added) => return Ok(added),
+            Step::LookAgain(wait) => tokio::time::sleep(wait).await,
+        }
+    }
+}
+
+/// What is to be done after a [`Attaching::step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing; it says whether anything was added.
+    Done(bool),
+    /// The tag was written, and is to be read back by another step after this time; whoever waits holds nothing up meanwhile.
+    LookAgain(Duration),
+}
+
+/// A layer on its way under a tag, step by step: [`attach_as`] for those who do something else while it waits.
+pub struct Attaching<'a> {
+    store: &'a dyn Store,
+    repository: &'a Repository,
+    tag: &'a str,
+    layer: &'a AttachedLayer,
+    dedup: Dedup,
+    options: &'a AttachOptions,
+    /// What the tag was found to hold just now, by whoever looked before us.
+    found: Option<(Instant, Option<Manifest>)>,
+    is_stored: bool,
+    wanted: Vec<Descriptor>,
+    steps: usize,
+}
+
+impl<'a> Attaching<'a> {
+    /// Nothing is asked yet.
+    #[must_use]
+    pub fn new(
+        store: &'a dyn Store,
+        repository: &'a Repository,
+        tag: &'a str,
+        layer: &'a AttachedLayer,
+        dedup: Dedup,
+        options: &'a AttachOptions,
+    ) -> Self {
+        let (found, is_stored, wanted) = (None, false, Vec::new());
+        Self { store, repository, tag, layer, dedup, options, found, is_stored, wanted, steps: 0 }
+    }
+
+    /// The first step takes the tag for what the caller found there, none where it is not there, in a look that began at
+    /// this time.
+    #[must_use]
+    pub fn having_found(mut self, manifest: Option<Manifest>, began: Instant) -> Self {
+        self.found = Some((began, manifest));
+        self
+    }
+
+    /// Reads the tag, and writes it unless all stands in it that should.
+    ///
+    /// # Errors
+    /// See [`AttachError`].
+    pub async fn step(&mut self) -> Result<Step, AttachError> {
+        let (read, found) = match self.found.take() {
+            Some(found) => found,
+            None => {
+                // Stored before the look, so that a large layer does not lengthen the time in which others may write.
+                if !self.is_stored {
+                    self.put_layer().await?;
+                    self.is_stored = true;
+                }
+                (Instant::now(), under(self.store, self.repository, self.tag).await?)
+            }
+        };
+        let Existing { mut layers, docker } = existing(found, self.repository, self.tag)?;
         let there = |layers: &[Descriptor], one: &Descriptor| {
             layers.iter().any(|l| l.digest == one.digest && l.annotations == one.annotations)
         };
-        if !wanted.is_empty() && wanted.iter().all(|one| there(&layers, one)) {
-            return Ok(true);
+        if !self.wanted.is_empty() && self.wanted.iter().all(|one| there(&layers, one)) {
+            return Ok(Step::Done(true));
         }
-        if wanted.is_empty() && dedup == Dedup::SameLayer && there(&layers, &pointer) {
-            return Ok(false);
+        self.steps += 1;
+        if self.steps > ATTEMPTS {
+            let (repository, tag) = (self.repository.to_string(), self.tag.to_owned());
+            return Err(AttachError::Contended { repository, tag });
+        }
+        let mut pointer = Descriptor::of(&self.layer.media_type, &self.layer.bytes);
+        pointer.annotations.clone_from(&self.layer.annotations);
+        if self.wanted.is_empty() && self.dedup == Dedup::SameLayer && there(&layers, &pointer) {
+            return Ok(Step::Done(false));
         }
         // A layer that vanished between our reading and now was another writer's loss; put it back with ours.
-        for lost in &wanted {
+        for lost in &self.wanted {
             if !there(&layers, lost) && lost != &pointer {
                 layers.push(lost.clone());
             }
         }
-        if options.replaced.is_empty() {
+        if self.options.replaced.is_empty() {
             layers.push(pointer.clone());
         } else {
-            layers.retain(|one| !options.replaced.contains(&one.digest) && one != &pointer);
+            layers.retain(|one| !self.options.replaced.contains(&one.digest) && one != &pointer);
             layers.insert(0, pointer.clone());
         }
         if layers.len() > MAX_LAYERS {
-            return Err(AttachError::Full { repository: repository.to_string(), tag: tag.to_owned() });
+            let (repository, tag) = (self.repository.to_string(), self.tag.to_owned());
+            return Err(AttachError::Full { repository, tag });
         }
-        let docker = docker.unwrap_or(options.docker_media_types);
-        put(store, repository, &selector, &layers, docker, options.created.as_deref()).await?;
-        wanted = layers;
-        tokio::time::sleep(read.elapsed().saturating_mul(SPANS).min(LONGEST_WAIT)).await;
+        let docker = docker.unwrap_or(self.options.docker_media_types);
+        let new = Manifested::of(&layers, docker, self.options.created.as_deref());
+        let (layer, config) = (async { if self.is_stored { Ok(()) } else { self.put_layer().await } }, async {
+            // It holds the digests of all layers, so it is as new as they are.
+            self.store.put_new_blob(self.repository, new.config_type, new.config).await
+        });
+        futures_util::future::try_join(layer, config).await?;
+        self.is_stored = true;
+        let tag = Selector::Tag(self.tag.to_owned());
+        self.store.put_manifest(self.repository, &tag, &new.manifest).await?;
+        self.wanted = layers;
+        Ok(Step::LookAgain(read.elapsed().saturating_mul(SPANS).min(LONGEST_WAIT)))
     }
-    let layers = existing(store, repository, tag).await?.layers;
-    if wanted.iter().all(|one| layers.iter().any(|l| l.digest == one.digest)) {
-        return Ok(true);
+
+    async fn put_layer(&self) -> Result<(), StoreError> {
+        let (kind, bytes) = (&self.layer.media_type, self.layer.bytes.clone());
+        match self.dedup {
+            Dedup::Never => self.store.put_new_blob(self.repository, kind, bytes).await?,
+            Dedup::SameLayer => self.store.put_blob(self.repository, kind, bytes).await?,
+        };
+        Ok(())
     }
-    Err(AttachError::Contended { repository: repository.to_string(), tag: tag.to_owned() })
+}
+
+/// The manifest under a tag; none where there is none.
+async fn under(
+    store: &dyn Store,
+    repository: &Repository,
+    tag: &str,
+) -> Result<Option<Manifest>, AttachError> {
+    match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What lies under a tag: its layers, and whether its manifest is docker's; not said where there is none.
@@ -164,12 +263,12 @@ struct Existing {
     docker: Option<bool>,
 }
 
-async fn existing(store: &dyn Store, repository: &Repository, tag: &str) -> Result<Existing, AttachError> {
-    let manifest = match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
-        Ok(manifest) => manifest,
-        Err(error) if error.is_not_found() => return Ok(Existing { layers: Vec::new(), docker: None }),
-        Err(error) => return Err(error.into()),
-    };
+fn existing(
+    found: Option<Manifest>,
+    repository: &Repository,
+    tag: &str,
+) -> Result<Existing, AttachError> {
+    let Some(manifest) = found else { return Ok(Existing { layers: Vec::new(), docker: None }) };
     let foreign = |reason: String| AttachError::Foreign {
         repository: repository.to_string(),
         tag: tag.to_owned(),
@@ -182,33 +281,33 @@ async fn existing(store: &dyn Store, repository: &Repository, tag: &str) -> Resu
     Ok(Existing { layers: view.layers, docker: Some(manifest.media_type == media_type::DOCKER_MANIFEST) })
 }
 
-async fn put(
-    store: &dyn Store,
-    repository: &Repository,
-    selector: &Selector,
-    layers: &[Descriptor],
-    docker: bool,
-    created: Option<&str>,
-) -> Result<(), AttachError> {
-    let (manifest_type, config_type) = if docker {
-        (media_type::DOCKER_MANIFEST, media_type::DOCKER_CONFIG)
-    } else {
-        (media_type::OCI_MANIFEST, media_type::OCI_CONFIG)
-    };
-    let config = Bytes::from(configuration(layers, created.unwrap_or(ZERO_TIME)));
-    let config = store.put_blob(repository, config_type, config).await?;
-    let manifest = ImageManifest {
-        schema_version: 2,
-        media_type: manifest_type.to_owned(),
-        config,
-        layers: layers.to_vec(),
-        annotations: BTreeMap::new(),
-        subject: None,
-        artifact_type: None,
-    };
-    let bytes = Bytes::from(go_json::escaped(&manifest));
-    store.put_manifest(repository, selector, &Manifest::new(manifest_type, bytes)).await?;
-    Ok(())
+/// A manifest and its configuration, ready to be stored.
+struct Manifested {
+    manifest: Manifest,
+    config_type: &'static str,
+    config: Bytes,
+}
+
+impl Manifested {
+    fn of(layers: &[Descriptor], docker: bool, created: Option<&str>) -> Self {
+        let (manifest_type, config_type) = if docker {
+            (media_type::DOCKER_MANIFEST, media_type::DOCKER_CONFIG)
+        } else {
+            (media_type::OCI_MANIFEST, media_type::OCI_CONFIG)
+        };
+        let config = Bytes::from(configuration(layers, created.unwrap_or(ZERO_TIME)));
+        let view = ImageManifest {
+            schema_version: 2,
+            media_type: manifest_type.to_owned(),
+            config: Descriptor::of(config_type, &config),
+            layers: layers.to_vec(),
+            annotations: BTreeMap::new(),
+            subject: None,
+            artifact_type: None,
+        };
+        let manifest = Manifest::new(manifest_type, Bytes::from(go_json::escaped(&view)));
+        Self { manifest, config_type, config }
+    }
 }
 
 /// cosign's configuration: empty words, one history item and one diff id a layer, `config` last.

@@ -14,7 +14,7 @@ pub mod resign;
 pub mod signature;
 pub mod statement;
 
-pub use attach::{AttachError, AttachOptions, AttachedLayer, Dedup, attach, attach_as};
+pub use attach::{AttachError, AttachOptions, AttachedLayer, Attaching, Dedup, Step, attach, attach_as};
 pub use bundle::{BundleError, Payload, Vouched, Witnesses, certified, new_bundle};
 pub use envelope::{KeyHint, sign_envelope};
 pub use referrer::{BundlePlace, attach_bundle};

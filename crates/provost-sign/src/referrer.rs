@@ -62,7 +62,7 @@ async fn attach_referrer(
     let config = store.put_blob(place.repository, media_type::OCI_CONFIG, Bytes::from_static(b"{}")).await?;
     let mut pointers = Vec::new();
     for (kind, bytes, layer_annotations) in layers {
-        let mut pointer = store.put_blob(place.repository, &kind, bytes).await?;
+        let mut pointer = store.put_new_blob(place.repository, &kind, bytes).await?;
         pointer.annotations = layer_annotations;
         pointers.push(pointer);
     }

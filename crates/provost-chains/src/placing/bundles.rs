@@ -71,6 +71,7 @@ pub async fn place_bundles(
             (About::Image(_), Some(_)) => own.clone().unwrap_or_else(|| repository.clone()),
             (About::Statement(_), Some(_)) => repository.clone(),
         };
+        let _turn = store.turn(&repository).await;
         let there = stored(&sealed, &key.public_key(), store, &repository, &digest).await?;
         let place = BundlePlace {
             image: &image,

@@ -59,6 +59,19 @@ async fn a_retry_adds_nothing_and_a_new_key_signs_anew() {
 }
 
 #[tokio::test]
+async fn seven_requests_to_a_registry_store_something_new_and_one_or_two_tell_that_it_is_there() {
+    let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
+    let list = signed(&key, json!([])).await;
+    place_all(&list, &key, &store).await;
+    // Each blob is two requests over HTTP, and nobody asks before whether it is there.
+    let asked = [Request::Manifest, Request::PutBlob, Request::PutManifest, Request::HasBlob];
+    assert_eq!(asked.map(|kind| store.asked(kind)), [4, 4, 2, 0]);
+    store.forget_counts();
+    place_all(&list, &key, &store).await;
+    assert_eq!((store.asked(Request::Manifest), store.asked(Request::Blob), store.asked_in_all()), (2, 1, 3));
+}
+
+#[tokio::test]
 async fn layers_bear_chains_annotations_and_the_envelope_its_key() {
     let (store, key) = (MemoryStore::new(), PrivateKey::generate().unwrap());
     place_all(&signed(&key, json!([])).await, &key, &store).await;
@@ -127,8 +140,7 @@ async fn a_copy_beyond_the_limit_is_not_fetched_and_not_ours() {
             "layers": [{"mediaType": ENVELOPE_LAYER, "size": size, "digest": digest("d")}]});
         let manifest =
             Manifest::new(provost_oci::media_type::OCI_MANIFEST, Bytes::from(manifest.to_string()));
-        store.put_manifest(&repository, &Selector::Tag(tag.clone()), &manifest).await.unwrap();
-        is_there(&signed, &key.public_key(), &store, &repository, &tag).await
+        is_there(&signed, &key.public_key(), &store, (&repository, &tag), &manifest).await
     };
     assert_eq!(there(COPY_LIMIT + 1).await, Ok(false));
     assert!(matches!(there(COPY_LIMIT).await, Err(PlaceError::Store(error)) if error.is_not_found()));

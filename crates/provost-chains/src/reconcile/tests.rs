@@ -168,7 +168,7 @@ async fn a_busy_registry_makes_a_run_wait_without_a_word() {
     let scene = Scene::new();
     let key = scene.task_run("build", &ended());
     *scene.busy.lock().unwrap() = true;
-    assert_eq!(scene.reconcile(&key).await, Outcome::Again);
+    assert_eq!(scene.reconcile(&key).await, Outcome::Busy("reg.local".to_owned()));
     assert_eq!((scene.patched(), scene.registry.asked_in_all()), (0, 0));
 }
 

@@ -1,5 +1,7 @@
 //! Why a run is not signed: a stable word, a sentence, and whether trying again could help.
 
+use std::collections::BTreeSet;
+
 use provost_registry::StoreError;
 use provost_sign::AttachError;
 
@@ -100,6 +102,8 @@ pub struct Trouble {
     pub reason: Reason,
     /// In a sentence, at most [`MESSAGE_LIMIT`] bytes.
     pub message: String,
+    /// The registries that took part: when one of them is well again, another attempt may help.
+    pub hosts: BTreeSet<String>,
 }
 
 /// The longest sentence that is kept on a run: an event's note holds 1 KiB, and a word is added there.
@@ -116,7 +120,13 @@ impl Trouble {
             }
             text.push(one);
         }
-        Self { reason, message: text }
+        Self { reason, message: text, hosts: BTreeSet::new() }
+    }
+
+    /// The same, with the registries that took part.
+    #[must_use]
+    pub fn at(self, hosts: BTreeSet<String>) -> Self {
+        Self { hosts, ..self }
     }
 }
 

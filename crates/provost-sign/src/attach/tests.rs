@@ -29,7 +29,8 @@ fn run(test: impl Future<Output = ()>) {
 
 async fn texts(store: &testkit::MemoryStore, repository: &Repository) -> Vec<String> {
     let mut found = Vec::new();
-    for layer in existing(store, repository, "t").await.unwrap().layers {
+    let manifest = under(store, repository, "t").await.unwrap();
+    for layer in existing(manifest, repository, "t").unwrap().layers {
         let bytes = store.blob(repository, &layer.digest, 1000).await.unwrap();
         found.push(String::from_utf8(bytes.to_vec()).unwrap());
     }
@@ -114,5 +115,55 @@ fn dockers_media_types_are_kept_once_a_tag_has_them() {
         assert_eq!(manifest.media_type, media_type::DOCKER_MANIFEST);
         let view: ImageManifest = serde_json::from_slice(&manifest.bytes).unwrap();
         assert_eq!(view.config.media_type, media_type::DOCKER_CONFIG);
+    });
+}
+
+#[test]
+fn a_new_tag_takes_five_requests_and_says_when_to_look_again() {
+    run(async {
+        let store = testkit::MemoryStore::new();
+        let repository: Repository = "reg.example/app".parse().unwrap();
+        let (layer, options) = (layer("a", "m", "s"), AttachOptions::default());
+        let mut attaching = Attaching::new(&store, &repository, "t", &layer, Dedup::Never, &options);
+        assert!(matches!(attaching.step().await, Ok(Step::LookAgain(wait)) if wait <= LONGEST_WAIT));
+        assert_eq!(store.asked_in_all(), 4, "a look, two blobs, a manifest");
+        assert_eq!(attaching.step().await, Ok(Step::Done(true)));
+        assert_eq!(store.asked_in_all(), 5);
+    });
+}
+
+#[test]
+fn what_was_overwritten_while_it_waited_is_put_back() {
+    run(async {
+        let store = testkit::MemoryStore::new();
+        let repository: Repository = "reg.example/app".parse().unwrap();
+        let options = AttachOptions::default();
+        let (ours, theirs) = (layer("ours", "m", "1"), layer("theirs", "m", "2"));
+        let mut one = Attaching::new(&store, &repository, "t", &ours, Dedup::Never, &options);
+        // The other writer has seen an empty tag, and does not look again.
+        let mut other = Attaching::new(&store, &repository, "t", &theirs, Dedup::Never, &options)
+            .having_found(None, Instant::now());
+        one.step().await.unwrap();
+        other.step().await.unwrap();
+        assert_eq!(texts(&store, &repository).await, ["theirs"]);
+        assert!(matches!(one.step().await, Ok(Step::LookAgain(_))));
+        assert_eq!(texts(&store, &repository).await, ["theirs", "ours"]);
+        assert_eq!(one.step().await, Ok(Step::Done(true)));
+    });
+}
+
+#[test]
+fn a_tag_that_others_keep_taking_is_given_up() {
+    run(async {
+        let store = testkit::MemoryStore::new();
+        let repository: Repository = "reg.example/app".parse().unwrap();
+        let (layer, options) = (layer("a", "m", "s"), AttachOptions::default());
+        let mut attaching = Attaching::new(&store, &repository, "t", &layer, Dedup::Never, &options);
+        let empty = Manifested::of(&[], false, None).manifest;
+        for _ in 0..ATTEMPTS {
+            assert!(matches!(attaching.step().await, Ok(Step::LookAgain(_))));
+            store.put_manifest(&repository, &Selector::Tag("t".to_owned()), &empty).await.unwrap();
+        }
+        assert!(matches!(attaching.step().await, Err(AttachError::Contended { .. })));
     });
 }
