@@ -10,6 +10,10 @@ use kube::{Client, Error as KubeError};
 /// How long an answer may take: kubectl's own requests for one object end in well under a second.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// How long a connection of the controller may be silent: API servers send a bookmark a minute into each watch. One that is
+/// silent for longer is dead, and what it would have told must not be missed.
+const WATCH_SILENCE: Duration = Duration::from_secs(120);
+
 /// How long a connection of the gate may be silent: its watches end after 30 s by themselves.
 pub(crate) const SILENCE: Duration = Duration::from_secs(45);
 
@@ -87,12 +91,12 @@ impl Cluster {
     }
 
     /// The cluster of a kubeconfig file, or as [`Cluster::connect`] finds it, for one who watches: watches are silent for
-    /// minutes, so requests have their time from whoever makes them.
+    /// a minute, so single requests have a shorter time from whoever makes them.
     ///
     /// # Errors
     /// As [`Cluster::connect`].
     pub async fn for_watching(kubeconfig: Option<&Path>) -> Result<Self, ClusterError> {
-        Self::with_silence(kubeconfig, None).await
+        Self::with_silence(kubeconfig, WATCH_SILENCE).await
     }
 
     /// The same for the gate, whose watches are begun again every half minute: a connection that is silent for longer is dead,
@@ -101,13 +105,10 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::connect`].
     pub async fn for_admission(kubeconfig: Option<&Path>) -> Result<Self, ClusterError> {
-        Self::with_silence(kubeconfig, Some(SILENCE)).await
+        Self::with_silence(kubeconfig, SILENCE).await
     }
 
-    async fn with_silence(
-        kubeconfig: Option<&Path>,
-        silence: Option<Duration>,
-    ) -> Result<Self, ClusterError> {
+    async fn with_silence(kubeconfig: Option<&Path>, silence: Duration) -> Result<Self, ClusterError> {
         let told = |error: KubeconfigError| ClusterError::Kubeconfig { cause: words(&error) };
         let mut config = match kubeconfig {
             Some(path) => {
@@ -116,7 +117,7 @@ impl Cluster {
             }
             None => Self::configuration().await?,
         };
-        config.read_timeout = silence;
+        config.read_timeout = Some(silence);
         config.connect_timeout = Some(ANSWER_TIME);
         let client = Client::try_from(config);
         client

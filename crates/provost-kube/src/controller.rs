@@ -18,6 +18,7 @@ use crate::events::events;
 use crate::hosts::Hosts;
 use crate::lease::{CONTROLLER, Held, Keeper, live_holder};
 use crate::metrics::Metrics;
+use crate::paced::{ApiPace, Gate};
 use crate::places::{MakeStore, Places};
 use crate::probes::{Health, Probes};
 use crate::runs::TektonRuns;
@@ -26,6 +27,7 @@ use crate::supervise::Tasks;
 use crate::watching::{self, SIGHTINGS};
 
 mod attempt;
+mod by_host;
 mod work;
 
 pub use work::Summary;
@@ -34,6 +36,10 @@ use work::Work;
 
 /// How long runs in hand may go on after the controller was told to stop: kubelets wait 30 s before they kill.
 pub const STOP_TIME: Duration = Duration::from_secs(20);
+
+/// How many runs are in hand for each worker. One takes 20 to 50 KiB, so those of 64 workers take 13 MB; a run that fills an
+/// object of etcd (1.5 MiB) is rare.
+pub const IN_HAND: usize = 4;
 
 /// How the controller is to work.
 pub struct Options {
@@ -47,8 +53,11 @@ pub struct Options {
     pub open_kms: OpenKms,
     /// How Fulcio and Rekor are reached.
     pub services: Services,
-    /// How many runs are worked on at once.
+    /// How many requests go to the API server at once, and half as many things to one registry; [`IN_HAND`] times as many
+    /// runs are in hand, since most of them wait to read a tag back.
     pub workers: usize,
+    /// How many requests a second the API server gets, where that is bounded.
+    pub api_pace: Option<ApiPace>,
     /// Into how many shares the work is divided among replicas.
     pub shares: usize,
     /// This replica's name; one that comes back under its name goes on where it was at once.
@@ -129,6 +138,7 @@ pub async fn run(
         open_kms,
         services,
         workers,
+        api_pace,
         shares,
         identity,
         once,
@@ -184,12 +194,14 @@ pub async fn run(
         leases.start("leases", keeper.keep(leases_stop, move |words| heard(&words)));
     }
     let places = Arc::new(Places::new(cluster.clone(), make_store));
+    let hands = workers.saturating_mul(IN_HAND);
     // Half of the hands for one registry: one that hangs leaves the others the other half.
-    let hosts = Arc::new(Hosts::new(workers.div_ceil(2)));
+    let hosts = Arc::new(Hosts::new(hands.div_ceil(2), workers.div_ceil(2)));
+    let gate = Gate::new(workers, api_pace);
     let mut work = Work::new(work::Parts {
-        runs: Arc::new(TektonRuns::new(cluster, places, hosts, Elsewhere::new(make_backend))),
+        runs: Arc::new(TektonRuns::new(cluster, places, hosts, Elsewhere::new(make_backend), gate)),
         rules,
-        workers,
+        hands,
         shares,
         once,
         watches,

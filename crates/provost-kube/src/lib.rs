@@ -14,6 +14,7 @@ mod hosts;
 pub mod key_secret;
 pub mod lease;
 pub mod metrics;
+pub mod paced;
 pub mod places;
 pub mod probes;
 pub mod queue;

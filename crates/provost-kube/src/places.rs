@@ -73,9 +73,12 @@ type Which = (Digest, Option<Granted>, bool);
 pub(crate) struct Places {
     cluster: Cluster,
     make: MakeStore,
-    accounts: Mutex<HashMap<(String, String), (Instant, Account)>>,
+    accounts: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<Option<Read>>>>>,
     clients: Mutex<HashMap<Which, Arc<dyn Store>>>,
 }
+
+/// What came of reading a service account, and when.
+type Read = (Instant, Result<Account, ClusterFault>);
 
 /// The credentials of a service account, by what they are.
 #[derive(Clone)]
@@ -109,18 +112,24 @@ impl Places {
 
     async fn account(&self, access: &Access) -> Result<Account, ClusterFault> {
         let which = (access.namespace.clone(), access.service_account.clone());
-        if let Some((read, account)) = locked(&self.accounts).get(&which)
-            && read.elapsed() < LIFE
-        {
-            return Ok(account.clone());
+        let slot = {
+            let mut accounts = locked(&self.accounts);
+            if accounts.len() >= ACCOUNTS && !accounts.contains_key(&which) {
+                accounts.clear();
+            }
+            accounts.entry(which).or_default().clone()
+        };
+        // The runs of a backlog come together: one of them reads, and the others take what it got.
+        let came = Instant::now();
+        let mut known = slot.lock().await;
+        match &*known {
+            Some((read, Ok(account))) if read.elapsed() < LIFE => return Ok(account.clone()),
+            Some((read, Err(fault))) if *read >= came => return Err(fault.clone()),
+            _ => {}
         }
-        let account = self.read(access).await?;
-        let mut accounts = locked(&self.accounts);
-        if accounts.len() >= ACCOUNTS {
-            accounts.clear();
-        }
-        accounts.insert(which, (Instant::now(), account.clone()));
-        Ok(account)
+        let account = self.read(access).await;
+        *known = Some((Instant::now(), account.clone()));
+        account
     }
 
     /// Reads what a service account names: its Secrets first, then those it pulls with, which may only read.

@@ -129,8 +129,14 @@ impl Queue {
 
     /// The next run to work on; `None` where nothing is ready.
     pub fn take(&mut self, now: Instant) -> Option<Key> {
+        self.take_where(now, |_| true)
+    }
+
+    /// The same from those namespaces alone for which this holds; the others keep their turn.
+    pub fn take_where(&mut self, now: Instant, mut is_open: impl FnMut(&str) -> bool) -> Option<Key> {
         self.promote(now);
-        let namespace = self.turns.pop_front()?;
+        let place = self.turns.iter().position(|namespace| is_open(namespace))?;
+        let namespace = self.turns.remove(place)?;
         let lane = self.lanes.get_mut(&namespace)?;
         lane.turns = lane.turns.wrapping_add(1);
         let taken = match lane.turns % OLDEST_EACH {

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::cluster::{ANSWER_TIME, Cluster, words};
 use crate::elsewhere::Elsewhere;
 use crate::hosts::Hosts;
+use crate::paced::{Gate, Paced};
 use crate::places::Places;
 use crate::watching::resource;
 
@@ -29,6 +30,7 @@ pub(crate) struct TektonRuns {
     places: Arc<Places>,
     hosts: Arc<Hosts>,
     elsewhere: Elsewhere,
+    gate: Gate,
 }
 
 impl TektonRuns {
@@ -37,8 +39,14 @@ impl TektonRuns {
         places: Arc<Places>,
         hosts: Arc<Hosts>,
         elsewhere: Elsewhere,
+        gate: Gate,
     ) -> Self {
-        Self { cluster, places, hosts, elsewhere }
+        Self { cluster, places, hosts, elsewhere, gate }
+    }
+
+    /// The registries, to ask how many places they have.
+    pub(crate) fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, ClusterFault> {
@@ -47,6 +55,7 @@ impl TektonRuns {
         let path = format!("/apis/{}/namespaces/{}/{}", resource.api_version, key.namespace, resource.plural);
         let request = Request::new(path).get(&key.name, &GetParams::default());
         let request = request.map_err(|error| failed(&doing(), &error.to_string()))?;
+        let _passed = self.gate.pass().await;
         match answered(&doing(), self.cluster.client.request(request)).await {
             Ok(run) => Ok(Some(run)),
             Err(ClusterFault::Gone) => Ok(None),
@@ -90,13 +99,15 @@ impl Runs for TektonRuns {
             Api::namespaced_with(self.cluster.client.clone(), &key.namespace, &resource);
         let how = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let patch = Patch::Merge(patch);
+        let _passed = self.gate.pass().await;
         // Only metadata comes back: the object has just been read.
         answered(&format!("changing the {key}"), api.patch_metadata(&key.name, &how, &patch)).await?;
         Ok(())
     }
 
     async fn store(&self, access: &Access) -> Result<Arc<dyn Store>, ClusterFault> {
-        self.places.store(access).await
+        let store = self.places.store(access).await?;
+        Ok(Arc::new(Paced { store, hosts: self.hosts.clone() }))
     }
 
     fn backend(

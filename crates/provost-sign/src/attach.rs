@@ -222,10 +222,11 @@ impl<'a> Attaching<'a> {
         }
         let docker = docker.unwrap_or(self.options.docker_media_types);
         let new = Manifested::of(&layers, docker, self.options.created.as_deref());
-        let (layer, config) = (async { if self.is_stored { Ok(()) } else { self.put_layer().await } }, async {
-            // It holds the digests of all layers, so it is as new as they are.
-            self.store.put_new_blob(self.repository, new.config_type, new.config).await
-        });
+        let (layer, config) =
+            (async { if self.is_stored { Ok(()) } else { self.put_layer().await } }, async {
+                // It holds the digests of all layers, so it is as new as they are.
+                self.store.put_new_blob(self.repository, new.config_type, new.config).await
+            });
         futures_util::future::try_join(layer, config).await?;
         self.is_stored = true;
         let tag = Selector::Tag(self.tag.to_owned());
@@ -263,11 +264,7 @@ struct Existing {
     docker: Option<bool>,
 }
 
-fn existing(
-    found: Option<Manifest>,
-    repository: &Repository,
-    tag: &str,
-) -> Result<Existing, AttachError> {
+fn existing(found: Option<Manifest>, repository: &Repository, tag: &str) -> Result<Existing, AttachError> {
     let Some(manifest) = found else { return Ok(Existing { layers: Vec::new(), docker: None }) };
     let foreign = |reason: String| AttachError::Foreign {
         repository: repository.to_string(),

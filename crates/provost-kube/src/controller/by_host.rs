@@ -88,9 +88,8 @@ impl ByHost {
         for host in hosts {
             let Some(waiting) = self.failed.get_mut(host) else { continue };
             let woken = &self.woken;
-            let early = |key: &Key| {
-                woken.get(key).is_some_and(|at| now.saturating_duration_since(*at) < WOKEN_AGAIN)
-            };
+            let early =
+                |key: &Key| woken.get(key).is_some_and(|at| now.saturating_duration_since(*at) < WOKEN_AGAIN);
             going.extend(waiting.extract_if(.., |key| !early(key)));
             if waiting.is_empty() {
                 self.failed.remove(host);

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use provost_chains::Receipt;
-use provost_chains::reconcile::{ENDING_GRACE, Key, Kind, Outcome, Rules, Settings, Trouble};
+use provost_chains::reconcile::{ENDING_GRACE, Key, Kind, Outcome, Reason, Rules, Settings, Trouble};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::attempt::{Attempt, attempt};
+use super::by_host::ByHost;
 use super::{CLAIM_DENIED, Finished, InHand, UNSIGNED, UNSIGNED_DELETED, is_quiet, lot, since};
 use crate::events::{Events, Object};
 use crate::lease::{Held, share_of};
@@ -23,12 +24,14 @@ use crate::watching::{Seen, Sighting};
 /// How soon a run is looked at that changed and does not seem to have ended: a running one changes ten times in its life,
 /// and most of that within seconds.
 const UNHURRIED: Duration = Duration::from_secs(5);
-/// How soon a run is tried again that changed while it was worked on, or whose registry is busy.
+/// How soon a run is tried again that changed while it was worked on.
 const SOON: Duration = Duration::from_millis(250);
 /// How long a PipelineRun waits for its children without being told of any.
 const WAITING: Duration = Duration::from_secs(300);
 /// How many names of what a namespace may not claim are told; an event holds a kilobyte.
 const DENIED_SHOWN: usize = 5;
+/// How long a run whose registry is crowded waits without being told of a place there.
+const CROWDED: Duration = Duration::from_secs(60);
 /// How often the loop goes round when nothing happens.
 const BEAT: Duration = Duration::from_secs(1);
 /// How often a run is tried where all is done once.
@@ -38,7 +41,8 @@ const TRIES_ONCE: u32 = 3;
 pub(super) struct Parts {
     pub(super) runs: Arc<TektonRuns>,
     pub(super) rules: Rules,
-    pub(super) workers: usize,
+    /// How many runs may be in hand at once.
+    pub(super) hands: usize,
     pub(super) shares: usize,
     pub(super) once: bool,
     /// How many watches must have told all before the controller is ready.
@@ -72,6 +76,7 @@ pub(super) struct Work {
     uids: HashMap<Key, String>,
     /// PipelineRuns that wait for children, where all is done once.
     waiting: HashSet<Key>,
+    by_host: ByHost,
     hands: JoinSet<Finished>,
     listed: usize,
     summary: Summary,
@@ -87,6 +92,7 @@ impl Work {
             parked: HashMap::new(),
             uids: HashMap::new(),
             waiting: HashSet::new(),
+            by_host: ByHost::default(),
             hands: JoinSet::new(),
             listed: 0,
             summary: Summary::default(),
@@ -156,8 +162,10 @@ impl Work {
         if self.parts.settings.borrow().is_none() {
             return;
         }
-        while self.hands.len() < self.parts.workers {
-            let Some(key) = self.queue.take(Instant::now()) else { return };
+        while self.hands.len() < self.parts.hands {
+            let (by_host, hosts) = (&mut self.by_host, self.parts.runs.hosts());
+            let open = |namespace: &str| by_host.is_open(namespace, |host| hosts.room(host));
+            let Some(key) = self.queue.take_where(Instant::now(), open) else { return };
             let share = share_of(&key, self.parts.shares);
             self.parts.in_hand.add(share, |count| count.saturating_add(1));
             let (runs, held) = (self.parts.runs.clone(), self.parts.held.clone());
@@ -181,19 +189,41 @@ impl Work {
         }
         self.parts.health.beat(Instant::now(), missing);
         self.parts.metrics.backlog(self.queue.len(), self.queue.ready());
+        self.by_host.beat();
+        self.admit(usize::MAX);
+    }
+
+    /// Runs that waited for a place at a registry go on, at most so many at each.
+    fn admit(&mut self, most: usize) {
+        let (hosts, now) = (self.parts.runs.hosts(), Instant::now());
+        for key in self.by_host.admitted(most, |host| hosts.room(host)) {
+            self.go_on(&key, now);
+        }
+    }
+
+    /// A run that waits in the queue may go on at once.
+    fn go_on(&mut self, key: &Key, now: Instant) {
+        if self.queue.knows(key) {
+            self.queue.want(key, 0, now, now);
+        }
     }
 
     fn hear(&mut self, sighting: Sighting) {
         match sighting {
             Sighting::Seen(seen) => self.see(*seen),
             Sighting::Gone(key) => {
-                self.queue.forget(&key);
-                self.parked.remove(&key);
-                self.uids.remove(&key);
+                self.forget(&key);
             }
             Sighting::Listed => self.listed += 1,
             Sighting::Trouble(words) => (self.parts.say)(&words),
         }
+    }
+
+    fn forget(&mut self, key: &Key) {
+        self.queue.forget(key);
+        self.parked.remove(key);
+        self.uids.remove(key);
+        self.by_host.forget(key);
     }
 
     fn see(&mut self, seen: Seen) {
@@ -205,9 +235,7 @@ impl Work {
             self.wake(owner, now);
         }
         if is_signed && !(seen.is_held && (seen.is_listed || seen.is_deleting)) {
-            self.queue.forget(&seen.key);
-            self.parked.remove(&seen.key);
-            self.uids.remove(&seen.key);
+            self.forget(&seen.key);
             return;
         }
         if self.queue.backs_off(&seen.key) && !seen.is_deleting {
@@ -282,12 +310,19 @@ impl Work {
                 if !done.denied.is_empty() {
                     self.denied(&key, &done.denied);
                 }
+                for well in self.by_host.well(&done.hosts, now) {
+                    self.go_on(&well, now);
+                }
                 if let Some((name, _)) = &done.owner {
                     self.wake(&Key::new(Kind::PipelineRun, &key.namespace, name), now);
                 }
                 Next::Never
             }
             Outcome::Again => Next::After(SOON),
+            Outcome::Busy(host) => {
+                self.by_host.crowd(host, &key);
+                Next::After(CROWDED)
+            }
             Outcome::Waiting(_) if self.parts.once => {
                 self.waiting.insert(key.clone());
                 Next::Never
@@ -305,6 +340,11 @@ impl Work {
         };
         if self.queue.finish(&key, next, lot(now), now).is_none() {
             self.uids.remove(&key);
+            self.by_host.forget(&key);
+        }
+        // The place it had is free.
+        if !matches!(outcome, Outcome::Busy(_)) {
+            self.admit(1);
         }
     }
 
@@ -323,6 +363,9 @@ impl Work {
 
     fn failed(&mut self, key: &Key, trouble: &Trouble) -> Next {
         self.parts.metrics.failed(key.kind, trouble.reason);
+        if trouble.reason == Reason::StorageUnavailable {
+            self.by_host.failed(&trouble.hosts, key);
+        }
         let words = format!("{}: {}", trouble.reason.word(), trouble.message);
         (self.parts.say)(&format!("{key} is not signed: {words}"));
         self.warn(key, UNSIGNED, &words);

@@ -36,6 +36,16 @@ fn namespaces_take_turns_and_the_newest_goes_first_but_for_each_fourth() {
 }
 
 #[test]
+fn a_namespace_that_is_closed_keeps_its_turn() {
+    let now = Instant::now();
+    let mut queue = ready(&[("a", "x", 1), ("b", "y", 1), ("b", "z", 2)], now);
+    let name = |key: Option<Key>| key.map(|key| key.name);
+    assert_eq!(name(queue.take_where(now, |namespace| namespace != "a")).as_deref(), Some("z"));
+    assert_eq!(name(queue.take_where(now, |_| false)), None);
+    assert_eq!(taken(&mut queue, now), ["a/x", "b/y"]);
+}
+
+#[test]
 fn a_run_is_in_one_pair_of_hands() {
     let now = Instant::now();
     let mut queue = ready(&[("a", "x", 1)], now);

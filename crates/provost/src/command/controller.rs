@@ -12,6 +12,7 @@ use provost_chains::reconcile::Rules;
 use provost_kube::controller::{self, Options, Summary};
 use provost_kube::lease::MOST_SHARES;
 use provost_kube::metrics::Metrics;
+use provost_kube::paced::ApiPace;
 use provost_kube::places::Reach;
 use provost_kube::probes::{Health, Probes};
 use provost_kube::settings::KeySource;
@@ -48,9 +49,16 @@ pub(crate) struct Args {
     /// Sign what has ended, then end; refused where a controller is at work. Ends with 1 if a run could not be signed.
     #[arg(long)]
     once: bool,
-    /// How many runs are worked on at once; most of an attempt is waiting for the registry.
-    #[arg(long, value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// How many requests go to the API server at once, and half as many things to one registry; four times as many runs are
+    /// in hand. Chains' --threads-per-controller is another name for it.
+    #[arg(long, alias = "threads-per-controller", value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
+    /// At most so many requests about runs a second go to the API server, as in Chains; 0 leaves the pace to the server.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    kube_api_qps: f64,
+    /// So many of them may come at once after a pause, as in Chains; without --kube-api-qps it means nothing.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    kube_api_burst: u32,
     /// Into how many shares the work is divided among replicas; all replicas must be told the same.
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=MOST_SHARES as i64))]
     shares: u16,
@@ -173,6 +181,8 @@ fn options(
         open_kms: services::kms(face, args.allow_kms.iter().map(|word| word.kind()).collect()),
         services: Services { client: service_client(&signing::options(face))?, token: services::token() },
         workers: usize::from(args.workers),
+        api_pace: (args.kube_api_qps > 0.0)
+            .then_some(ApiPace { qps: args.kube_api_qps, burst: args.kube_api_burst }),
         shares: usize::from(args.shares),
         identity,
         once: args.once,
