@@ -1,6 +1,7 @@
 //! Benchmarks of the real binary, beside the programs it replaces where they are given.
 
 mod admission;
+mod bare;
 mod chains;
 mod load;
 mod verify;
@@ -9,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::shell;
 
-/// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`, `chains [--bin PROGRAM] [--runs NUMBER]`,
+/// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`, `chains [--bin PROGRAM] [--runs NUMBER] [--registry NAME]`,
 /// `admission [--bin PROGRAM]`, `cue` (with the peer's program in `CUE`, beside it) or `policy`.
 ///
 /// # Errors
@@ -22,7 +23,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         ["cue"] => in_process("provost-cue", "documents"),
         ["policy"] => in_process("provost-kyverno", "policies"),
         _ => bail!(
-            "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] | admission [--bin PROGRAM] | cue | policy"
+            "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] [--registry NAME] | admission [--bin PROGRAM] | cue | policy"
         ),
     }
 }

@@ -143,6 +143,12 @@ impl Cluster {
         Ok(path)
     }
 
+    /// The seconds of processor time that the API server and etcd have taken.
+    pub(crate) fn processor(&self) -> Result<(f64, f64)> {
+        let server = self.server.as_ref().context("the API server was stopped")?;
+        Ok((server.processor()?, self.etcd.processor()?))
+    }
+
     /// A folder that vanishes with the cluster.
     pub fn folder(&self) -> &Path {
         self.folder.path()

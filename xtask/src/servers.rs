@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::usage;
+
 /// How long a server may take to listen: docker-registry takes a tenth of a second, moto two.
 const START: Duration = Duration::from_secs(60);
 /// How often a server that does not answer yet is asked again.
@@ -103,6 +105,11 @@ impl Server {
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// The seconds of processor time it has taken.
+    pub(crate) fn processor(&self) -> Result<f64> {
+        usage::processor(self.process.id())
     }
 
     /// The last lines it said.

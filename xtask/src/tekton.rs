@@ -81,7 +81,7 @@ pub(crate) fn configure(cluster: &Cluster, data: &Value) -> Result<()> {
     Ok(())
 }
 
-/// A request to the API server.
+/// A request to the API server; without a body where that is null.
 pub(crate) struct Call {
     pub(crate) method: &'static str,
     pub(crate) path: String,
@@ -96,14 +96,16 @@ pub(crate) fn send(cluster: &Cluster, calls: &[Call]) -> Result<()> {
         let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
         writeln!(
             config,
-            "next\nurl = \"{}{}\"\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\nheader = \"Content-Type: {kind}\"\nrequest = {}\ndata = \"{}\"\noutput = /dev/null\nfail",
+            "next\nurl = \"{}{}\"\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\nheader = \"Content-Type: {kind}\"\nrequest = {}\noutput = /dev/null\nfail",
             cluster.url,
             call.path,
             cluster.ca.display(),
             cluster.token,
             call.method,
-            quoted(&call.body.to_string()),
         )?;
+        if !call.body.is_null() {
+            writeln!(config, "data = \"{}\"", quoted(&call.body.to_string()))?;
+        }
     }
     // curl wants something before the first `next`.
     curl(cluster.folder(), config.trim_start_matches("next\n"))

@@ -129,7 +129,7 @@ async fn place_one(
     repository: Repository,
     tag: String,
 ) -> Result<Placed, PlaceError> {
-    let mut turn = store.turn(&repository).await;
+    let turn = store.turn(&repository).await;
     let began = Instant::now();
     let manifest = match store.manifest(&repository, &Selector::Tag(tag.clone())).await {
         Ok(manifest) => Some(manifest),
@@ -144,12 +144,13 @@ async fn place_one(
     let options = AttachOptions::default();
     let attaching = Attaching::new(store, &repository, &tag, layer, Dedup::Never, &options);
     let mut attaching = attaching.having_found(manifest, began);
-    while let Step::LookAgain(wait) = attaching.step().await? {
-        drop(turn);
-        tokio::time::sleep(wait).await;
-        turn = store.turn(&repository).await;
-    }
+    let mut step = attaching.step().await?;
+    // Another look is one small request, and ends what others behind it would make last longer: it waits for no turn.
     drop(turn);
+    while let Step::LookAgain(wait) = step {
+        tokio::time::sleep(wait).await;
+        step = attaching.step().await?;
+    }
     Ok(Placed { repository, tag, new: true })
 }
 

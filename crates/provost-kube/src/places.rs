@@ -73,12 +73,14 @@ type Which = (Digest, Option<Granted>, bool);
 pub(crate) struct Places {
     cluster: Cluster,
     make: MakeStore,
-    accounts: Mutex<HashMap<(String, String), Arc<tokio::sync::Mutex<Option<Read>>>>>,
+    accounts: Mutex<HashMap<(String, String), Slot>>,
     clients: Mutex<HashMap<Which, Arc<dyn Store>>>,
 }
 
 /// What came of reading a service account, and when.
 type Read = (Instant, Result<Account, ClusterFault>);
+/// Where that stands; whoever reads holds it.
+type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
 
 /// The credentials of a service account, by what they are.
 #[derive(Clone)]

@@ -77,6 +77,8 @@ pub(super) struct Work {
     /// PipelineRuns that wait for children, where all is done once.
     waiting: HashSet<Key>,
     by_host: ByHost,
+    /// How many runs of a namespace are in hand: at most half of all, so that the next to come finds a hand free.
+    busy: HashMap<String, usize>,
     hands: JoinSet<Finished>,
     listed: usize,
     summary: Summary,
@@ -93,6 +95,7 @@ impl Work {
             uids: HashMap::new(),
             waiting: HashSet::new(),
             by_host: ByHost::default(),
+            busy: HashMap::new(),
             hands: JoinSet::new(),
             listed: 0,
             summary: Summary::default(),
@@ -164,10 +167,15 @@ impl Work {
         }
         while self.hands.len() < self.parts.hands {
             let (by_host, hosts) = (&mut self.by_host, self.parts.runs.hosts());
-            let open = |namespace: &str| by_host.is_open(namespace, |host| hosts.room(host));
+            let (busy, most) = (&self.busy, self.parts.hands.div_ceil(2));
+            let open = |namespace: &str| {
+                let has_room = busy.get(namespace).is_none_or(|count| *count < most);
+                has_room && by_host.is_open(namespace, |host| hosts.room(host))
+            };
             let Some(key) = self.queue.take_where(Instant::now(), open) else { return };
             let share = share_of(&key, self.parts.shares);
             self.parts.in_hand.add(share, |count| count.saturating_add(1));
+            *self.busy.entry(key.namespace.clone()).or_default() += 1;
             let (runs, held) = (self.parts.runs.clone(), self.parts.held.clone());
             let (settings, rules) = (self.parts.settings.borrow().clone(), self.rules.clone());
             self.hands.spawn(async move {
@@ -293,6 +301,12 @@ impl Work {
         let Finished { key, share, attempt } = finished;
         let now = Instant::now();
         self.parts.in_hand.add(share, |count| count.saturating_sub(1));
+        if let Some(count) = self.busy.get_mut(&key.namespace) {
+            *count -= 1;
+            if *count == 0 {
+                self.busy.remove(&key.namespace);
+            }
+        }
         let outcome = match attempt {
             Attempt::Ended(outcome) => outcome,
             Attempt::BrokenOff => {
