@@ -260,3 +260,6 @@ fn lot(now: Instant) -> f64 {
     let drawn = RandomState::new().hash_one(now);
     f64::from(u32::try_from(drawn >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

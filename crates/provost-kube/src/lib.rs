@@ -10,6 +10,8 @@ pub mod cluster;
 pub mod controller;
 pub mod elsewhere;
 mod events;
+#[cfg(test)]
+mod fake;
 mod hosts;
 pub mod key_secret;
 pub mod lease;

@@ -347,3 +347,6 @@ fn public_keys(data: Option<BTreeMap<String, String>>) -> Vec<PublicKey> {
     let pems = data.unwrap_or_default().into_values().take(RECEIPT_KEYS_LIMIT);
     pems.filter_map(|pem| PublicKey::from_pem(pem.as_bytes()).ok()).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,3 +177,6 @@ pub(crate) async fn live_holder(cluster: &Cluster, namespace: &str) -> Result<Op
         (age.unsigned_abs() < LEASE_TIME).then_some(holder)
     }))
 }
+
+#[cfg(test)]
+mod tests;
