@@ -76,12 +76,6 @@ impl FakeServer {
         self.tell();
     }
 
-    /// Takes an object away.
-    pub(crate) fn remove(&self, path: &str) {
-        self.objects().delete(path);
-        self.tell();
-    }
-
     /// The object at a path.
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
         self.objects().all.get(path).cloned()

@@ -68,7 +68,7 @@ impl Scene {
             shares: 1,
             identity: "me".to_owned(),
             once,
-            make_store: Box::new(move |_, _| {
+            make_store: Box::new(move |_| {
                 let store: Arc<dyn provost_registry::Store> = registry.clone();
                 Ok(store)
             }),

@@ -100,7 +100,7 @@ async fn two_replicas_have_one_share_each_and_what_is_in_hand_is_kept() {
     server.put(&path(1), lease(&format!("{CONTROLLER}-share-1"), "a", Timestamp::now()));
     let mut kept = keep(&cluster, "a", &[]);
     kept.held.wait_for(|held| held.working.contains(&0)).await.unwrap();
-    server.until(|server| (holder(server, 1)? == "").then_some(())).await;
+    server.until(|server| holder(server, 1)?.is_empty().then_some(())).await;
     kept.stop.send_replace(true);
     kept.task.await.unwrap();
 }
