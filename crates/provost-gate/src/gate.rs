@@ -8,7 +8,9 @@ use provost_expr::environment::{Clock, Random, Resolver};
 use provost_kyverno::policy::FailurePolicy;
 use provost_kyverno::policy::spec::Action;
 use provost_kyverno::policy::unread::Unread;
-use provost_kyverno::{Anchors, Cluster, Operation, Policy, Request, Stores, World, judge};
+use provost_kyverno::{
+    Anchors, Cluster, Exception, Judgement, Operation, Policy, Request, Stores, World, judge,
+};
 use serde_json::Value;
 
 use crate::hook::Hook;
@@ -58,6 +60,8 @@ pub const WAITING: Duration = Duration::from_secs(10);
 pub const LONGEST_WAITING: Duration = Duration::from_secs(30);
 /// How long before the API server gives up the answer is on its way: enough for a busy machine to send it.
 const MARGIN: Duration = Duration::from_millis(500);
+/// How long registries may take over one object of a background scan, for which nobody waits.
+const SCANNING: Duration = Duration::from_secs(30);
 
 /// Answers requests.
 pub struct Gate {
@@ -104,6 +108,7 @@ impl Gate {
             at: Timestamp::now(),
             hook,
             epoch: sight.epoch,
+            sight,
             request,
             dry_run,
             authenticated,
@@ -133,7 +138,36 @@ impl Gate {
         }
     }
 
-    async fn decide(
+    /// What is found of an object that runs already, for a background scan; nobody hears of it. `None` where nothing
+    /// would judge it at admission either.
+    pub async fn scan(
+        &self,
+        sight: &Sight,
+        policies: &[&Policy],
+        exceptions: &[Exception],
+        request: &Request,
+    ) -> Option<Judgement> {
+        let passes = sight.filters.pass(request, self.parts.cluster.as_ref()).await.unwrap_or_default();
+        if passes || !sight.missing.is_empty() {
+            return None;
+        }
+        let stores = self.memory.of_request(&request.namespace, tokio::time::Instant::now() + SCANNING);
+        Some(judge(&self.world(sight, &stores), policies, exceptions, request).await)
+    }
+
+    fn world<'a>(&'a self, sight: &'a Sight, stores: &'a dyn Stores) -> World<'a> {
+        World {
+            cluster: self.parts.cluster.as_ref(),
+            stores,
+            settings: &sight.settings,
+            clock: Some(self.parts.machine.as_ref()),
+            random: Some(self.parts.machine.as_ref()),
+            resolver: Some(self.parts.machine.as_ref()),
+            anchors: Some(self.parts.anchors.as_ref()),
+        }
+    }
+
+    pub(crate) async fn decide(
         &self,
         sight: &Sight,
         hook: &Hook,
@@ -158,15 +192,7 @@ impl Gate {
             return response::let_through(request, Basis::Filtered);
         }
         let stores = self.memory.of_request(&request.namespace, registries_by);
-        let world = World {
-            cluster: self.parts.cluster.as_ref(),
-            stores: &stores,
-            settings: &sight.settings,
-            clock: Some(self.parts.machine.as_ref()),
-            random: Some(self.parts.machine.as_ref()),
-            resolver: Some(self.parts.machine.as_ref()),
-            anchors: Some(self.parts.anchors.as_ref()),
-        };
+        let world = self.world(sight, &stores);
         let unchanged = unchanged::has_the_images_it_had(request, &policies, &world.environment());
         if unchanged && unchanged::had_ended(request) {
             return response::let_through(request, Basis::Ended);

@@ -8,6 +8,7 @@ use provost_kyverno::{Judgement, Request};
 use serde_json::Value;
 
 use crate::Hook;
+use crate::sight::Sight;
 
 /// On what ground a decision was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Decided {
     pub hook: Hook,
     /// The epoch of what it was judged by.
     pub epoch: u64,
+    /// What it was judged by.
+    pub sight: Arc<Sight>,
     /// What was asked.
     pub request: Request,
     /// Whether it is a dry run, which leaves nothing behind but counts and log lines.
@@ -80,4 +83,35 @@ impl Decided {
 pub trait Hears: Send + Sync {
     /// A decision was made.
     fn heard(&self, decided: &Arc<Decided>);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use provost_kyverno::Request;
+    use serde_json::{Value, json};
+
+    use super::{Basis, Decided};
+    use crate::hook::{Hook, Share};
+    use crate::sight::Sight;
+
+    /// A decision about the creation of an object, without a judgement.
+    pub(crate) fn decided(object: Value, allowed: bool) -> Decided {
+        Decided {
+            at: Timestamp::UNIX_EPOCH,
+            hook: Hook::Mutate(Share::All),
+            epoch: 1,
+            sight: Arc::new(Sight { epoch: 1, ..Sight::default() }),
+            request: Request::of_object(&object),
+            dry_run: false,
+            authenticated: false,
+            basis: Basis::Judged,
+            judgement: None,
+            response: json!({"uid": "u", "allowed": allowed}),
+            took: Duration::from_millis(2),
+        }
+    }
 }

@@ -23,7 +23,7 @@ mod bindings;
 mod brief;
 mod calls;
 mod certificate;
-mod discovery;
+pub(crate) mod discovery;
 mod kept;
 mod live;
 mod registering;

@@ -29,6 +29,24 @@ impl Object {
         })
     }
 
+    /// Any object; without its uid `kubectl describe` does not show it.
+    pub(crate) fn of(
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        uid: Option<String>,
+    ) -> Self {
+        Self(ObjectReference {
+            api_version: Some(api_version.to_owned()),
+            kind: Some(kind.to_owned()),
+            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            name: Some(name.to_owned()),
+            uid,
+            ..ObjectReference::default()
+        })
+    }
+
     /// A ConfigMap.
     pub(crate) fn config_map(namespace: &str, name: &str) -> Self {
         Self::core("ConfigMap", namespace, name)
@@ -86,40 +104,66 @@ impl Events {
 
 /// Writes events; the same one again within six minutes only counts up.
 pub(crate) struct Writer {
-    recorder: Recorder,
+    publisher: Publisher,
     waiting: mpsc::Receiver<Told>,
+}
+
+/// Writes single events at once, for those who keep a queue of their own.
+pub(crate) struct Publisher {
+    recorder: Recorder,
     say: crate::Say,
+}
+
+impl Publisher {
+    /// A writer in the name of a controller; `identity` is this replica.
+    pub(crate) fn new(cluster: &Cluster, controller: &str, identity: &str, say: crate::Say) -> Self {
+        let reporter = Reporter {
+            controller: controller.to_owned(),
+            // The API takes at most 128 characters.
+            instance: Some(identity.chars().take(128).collect()),
+        };
+        Self { recorder: Recorder::new(cluster.client.clone(), reporter), say }
+    }
+
+    /// Writes one event; one that cannot be written is said, and stops nothing. Returns whether it was written.
+    pub(crate) async fn publish(
+        &self,
+        kind: EventType,
+        object: &Object,
+        reason: &str,
+        action: &str,
+        note: &str,
+    ) -> bool {
+        let event = Event {
+            type_: kind,
+            reason: reason.to_owned(),
+            note: Some(cut(note, NOTE)),
+            action: action.to_owned(),
+            secondary: None,
+        };
+        let writing = tokio::time::timeout(ANSWER_TIME, self.recorder.publish(&event, &object.0));
+        match writing.await {
+            Ok(Ok(())) => return true,
+            Ok(Err(error)) => (self.say)(&format!("writing an event: {}", words(&error))),
+            Err(_) => (self.say)("writing an event: no answer"),
+        }
+        false
+    }
 }
 
 /// What takes events down, and what writes them.
 pub(crate) fn events(cluster: &Cluster, identity: &str, say: crate::Say) -> (Events, Writer) {
-    let reporter = Reporter {
-        controller: "provost-controller".to_owned(),
-        // The API takes at most 128 characters.
-        instance: Some(identity.chars().take(128).collect()),
-    };
+    let publisher = Publisher::new(cluster, "provost-controller", identity, say.clone());
     let (told, waiting) = mpsc::channel(WAITING);
-    let recorder = Recorder::new(cluster.client.clone(), reporter);
-    (Events { told, say: say.clone() }, Writer { recorder, waiting, say })
+    (Events { told, say }, Writer { publisher, waiting })
 }
 
 impl Writer {
     /// Writes what is taken down, until nobody is left who could. An event that cannot be written is said, and stops nothing.
     pub(crate) async fn write(mut self) {
         while let Some(told) = self.waiting.recv().await {
-            let event = Event {
-                type_: told.kind,
-                reason: told.reason,
-                note: Some(told.note),
-                action: "Sign".to_owned(),
-                secondary: None,
-            };
-            let writing = tokio::time::timeout(ANSWER_TIME, self.recorder.publish(&event, &told.object.0));
-            match writing.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => (self.say)(&format!("writing an event: {}", words(&error))),
-                Err(_) => (self.say)("writing an event: no answer"),
-            }
+            let Told { kind, object, reason, note } = told;
+            self.publisher.publish(kind, &object, &reason, "Sign", &note).await;
         }
     }
 }

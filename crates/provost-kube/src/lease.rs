@@ -82,6 +82,8 @@ pub(crate) struct Ledger {
 pub(crate) const CONTROLLER: &str = "provost-controller";
 /// The Leases of the gate, whose only share is to lead.
 pub(crate) const ADMISSION: &str = "provost-admission";
+/// The Leases of the background scan, which one replica does.
+pub(crate) const SCAN: &str = "provost-scan";
 
 impl Ledger {
     pub(crate) fn new(component: &'static str, me: String, shares: usize) -> Self {

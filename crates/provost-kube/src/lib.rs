@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 pub mod admission;
+pub mod admission_events;
 pub mod cluster;
 pub mod controller;
 pub mod elsewhere;
@@ -20,7 +21,9 @@ pub mod paced;
 pub mod places;
 pub mod probes;
 pub mod queue;
+pub mod reports;
 mod runs;
+pub mod scan;
 pub mod settings;
 mod signing_key;
 pub mod supervise;

@@ -2,6 +2,7 @@
 
 mod exceptions;
 mod report;
+pub mod resource_report;
 
 use std::fmt::Write as _;
 

@@ -12,6 +12,8 @@ pub mod warning;
 use std::collections::BTreeMap;
 
 use crate::rule::Rule;
+use provost_oci::Digest;
+
 pub use load::{Documents, load};
 pub use spec::{Action, ApplyRules, FailurePolicy, Spec};
 pub use validate::Refusal;
@@ -58,6 +60,9 @@ pub struct Policy {
     pub rule_count: usize,
     /// What whoever stores it should be told.
     pub warnings: Vec<Warning>,
+    /// The digest of what it says: kind, name, namespace and settings as they are stored, with the annotations that
+    /// change what they mean. Logs and verdicts name a policy by it.
+    pub digest: Digest,
 }
 
 impl Policy {

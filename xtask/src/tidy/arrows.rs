@@ -65,6 +65,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "provost-serve",
             "provost-kyverno",
+            "provost-sign",
             "provost-verify",
             "provost-sigstore",
             "provost-expr",

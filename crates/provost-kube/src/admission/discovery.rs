@@ -11,34 +11,34 @@ const EPHEMERAL: &str = "ephemeralcontainers";
 
 /// One kind in one version of its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
-    pub(super) group: String,
-    pub(super) version: String,
+pub(crate) struct Kind {
+    pub(crate) group: String,
+    pub(crate) version: String,
     /// Whether the version is the one that the group recommends.
-    pub(super) recommended: bool,
-    pub(super) kind: String,
-    pub(super) plural: String,
-    pub(super) subresources: Vec<String>,
+    pub(crate) recommended: bool,
+    pub(crate) kind: String,
+    pub(crate) plural: String,
+    pub(crate) subresources: Vec<String>,
 }
 
 /// A resource as rules of webhooks name it; `resource` holds a subresource behind a slash.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Resource {
-    pub(super) group: String,
-    pub(super) version: String,
-    pub(super) resource: String,
+pub(crate) struct Resource {
+    pub(crate) group: String,
+    pub(crate) version: String,
+    pub(crate) resource: String,
 }
 
 /// All kinds that are served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kinds(pub(super) Vec<Kind>);
+pub(crate) struct Kinds(pub(crate) Vec<Kind>);
 
 impl Kinds {
     /// Asks the API server.
     ///
     /// # Errors
     /// Its words.
-    pub(super) async fn read(cluster: &Cluster) -> Result<Self, String> {
+    pub(crate) async fn read(cluster: &Cluster) -> Result<Self, String> {
         let client = || Discovery::new(cluster.client.clone());
         let reading = async {
             // One request in place of one for each group, where the server is of this decade.
@@ -73,7 +73,7 @@ impl Kinds {
     }
 
     /// The resources of a kinds entry; none where nobody serves such a kind.
-    pub(super) fn resolve(&self, entry: &str) -> Vec<Resource> {
+    pub(crate) fn resolve(&self, entry: &str) -> Vec<Resource> {
         let wanted = parts(entry);
         if (wanted.group, wanted.version, wanted.kind) == ("*", "*", "*") {
             let one = |resource: &str| Resource {
@@ -124,7 +124,7 @@ impl Kinds {
 }
 
 #[cfg(test)]
-pub(super) fn known() -> Kinds {
+pub(crate) fn known() -> Kinds {
     let kind = |group: &str, version: &str, recommended, kind: &str, plural: &str, below: &[&str]| Kind {
         group: group.to_owned(),
         version: version.to_owned(),

@@ -21,10 +21,28 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    fn version(self) -> &'static str {
+    pub(super) fn version(self) -> &'static str {
         match self {
             Self::OpenReports => "openreports.io/v1alpha1",
             Self::PolicyReports => "wgpolicyk8s.io/v1alpha2",
+        }
+    }
+
+    /// The kind of reports about objects that have a namespace, or have none.
+    pub(super) fn kind(self, namespaced: bool) -> &'static str {
+        match (self, namespaced) {
+            (Self::OpenReports, true) => "Report",
+            (Self::PolicyReports, true) => "PolicyReport",
+            (_, false) => self.of_cluster(),
+        }
+    }
+
+    /// The group and its version.
+    #[must_use]
+    pub fn group(self) -> (&'static str, &'static str) {
+        match self {
+            Self::OpenReports => ("openreports.io", "v1alpha1"),
+            Self::PolicyReports => ("wgpolicyk8s.io", "v1alpha2"),
         }
     }
 

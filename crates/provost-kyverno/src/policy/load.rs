@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use provost_oci::Digest;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::schema::{Fault, Problem, fault_of_rule, unknown_in_spec};
 use super::spec::{Action, Spec};
@@ -110,6 +111,7 @@ fn policy(kind: PolicyKind, document: &Value) -> Counted<Policy> {
     };
     let mut raw = document.get("spec").cloned().unwrap_or_default();
     drop_nulls(&mut raw);
+    let digest = digest_of(kind, &metadata, &annotations, &raw);
     let mut rules = match raw.get_mut("rules").map(Value::take) {
         Some(Value::Array(rules)) => rules,
         None => Vec::new(),
@@ -165,7 +167,28 @@ fn policy(kind: PolicyKind, document: &Value) -> Counted<Policy> {
         other_rules,
         rule_count,
         warnings,
+        digest,
     })
+}
+
+/// The digest of what a policy says, whoever stored it and however often.
+fn digest_of(
+    kind: PolicyKind,
+    metadata: &Value,
+    annotations: &BTreeMap<String, String>,
+    spec: &Value,
+) -> Digest {
+    // Mappings are sorted by name, so equal policies have equal texts.
+    let meant = |name: &str| name == autogen::ANNOTATION || name.starts_with("policies.kyverno.io/scored");
+    let meant: BTreeMap<_, _> = annotations.iter().filter(|(name, _)| meant(name)).collect();
+    let text = json!({
+        "kind": kind.name(),
+        "name": metadata.get("name"),
+        "namespace": if kind == PolicyKind::Namespaced { metadata.get("namespace") } else { None },
+        "annotations": meant,
+        "spec": spec,
+    });
+    Digest::sha256_of(text.to_string().as_bytes())
 }
 
 fn check_rule(

@@ -125,12 +125,16 @@ commands! {
     "admission" Admission(Box<command::admission::Args>),
     /// Sign anew with a new key what an old key signed about images.
     "resign" Resign(Box<command::resign::Args>),
+    /// Verify a gate's signed verdicts about images.
+    "verify-summary" VerifySummary(Box<command::verify_summary::Args>),
     /// Judge resources by Kyverno policies.
     "apply" Apply(command::apply::Args),
     /// Test Kyverno policies against the results expected of them.
     "test" Test(command::test::Args),
     /// Answer admission reviews by Kyverno policies, one JSON a line.
     "review" Review(command::review::Args),
+    /// Tell which decisions of a log other policies would have made otherwise.
+    "replay" Replay(command::replay::Args),
     /// Evaluate JMESPath as Kyverno does.
     "jp" Jp(command::jp::Args),
     /// Check data against CUE policies.
@@ -243,9 +247,11 @@ pub(super) async fn dispatch(command: Command, face: &Face) -> Result<(), Failur
         Command::Resign(args) => command::resign::run(*args, face).await,
         Command::Controller(args) => command::controller::run(*args, face).await,
         Command::Admission(args) => command::admission::run(*args, face).await,
+        Command::VerifySummary(args) => command::verify_summary::run(*args, face).await,
         Command::Apply(args) => command::apply::run(args, face).await,
         Command::Test(args) => command::test::run(args, face).await,
         Command::Review(args) => command::review::run(args, face).await,
+        Command::Replay(args) => command::replay::run(args, face).await,
         Command::Jp(args) => command::jp::run(args, face).await,
         Command::Cue(args) => command::cue::run(args, face).await,
         Command::Step(args) => command::step::run(args, face),

@@ -1,5 +1,6 @@
 //! `provost admission`: decides for an API server which images may run, over TLS.
 
+mod audit;
 mod certificate_folder;
 mod cluster;
 mod flags;
@@ -21,6 +22,7 @@ use crate::cli;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
+use audit::AuditFlags;
 use kyverno::KyvernoFlags;
 
 /// Decide at admission which images may run, as Kyverno's verifyImages does.
@@ -66,6 +68,8 @@ pub(crate) struct Args {
     /// A registry host that may be asked although its name leads to this machine or its link; repeatable.
     #[arg(long = "allow-registry-host", value_name = "HOST")]
     allowed_hosts: Vec<String>,
+    #[command(flatten)]
+    audit: AuditFlags,
     #[command(flatten)]
     kyverno: KyvernoFlags,
     #[command(flatten)]

@@ -1,11 +1,14 @@
 //! A certificate and its key in a folder: made where there is none, and shown anew when they change.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use provost_gate::metrics::Metrics;
 use provost_gate::server::{Say, self_made};
 use provost_serve::{Certificates, read_file};
 
+use super::audit::Audit;
 use crate::failure::Failure;
 
 /// How often the files are looked at: whoever rotates them has days.
@@ -15,11 +18,12 @@ const ROUND: Duration = Duration::from_secs(2);
 pub(super) struct CertificateFolder {
     folder: PathBuf,
     seen: Option<(Vec<u8>, Vec<u8>)>,
+    metrics: Arc<Metrics>,
 }
 
 impl CertificateFolder {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), seen: None }
+    pub(super) fn new(folder: &Path, metrics: Arc<Metrics>) -> Self {
+        Self { folder: folder.to_owned(), seen: None, metrics }
     }
 
     /// Makes a pair for these names where the folder has none.
@@ -53,6 +57,7 @@ impl CertificateFolder {
             return Ok(false);
         }
         on.set(&pair.0, &pair.1).map_err(|error| format!("{}: {error}", self.folder.display()))?;
+        Audit::certificate(&self.metrics, &pair.0);
         self.seen = Some(pair);
         Ok(true)
     }
@@ -98,7 +103,7 @@ mod tests {
     fn a_pair_is_made_once_and_half_a_pair_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("certificate");
-        let mut files = CertificateFolder::new(&place);
+        let mut files = CertificateFolder::new(&place, Arc::default());
         let shown = Certificates::none_yet();
         assert!(files.show(&shown).is_err());
         files.make_missing(vec!["localhost".to_owned()]).unwrap();

@@ -19,9 +19,9 @@ use provost_registry::{AddressRule, Keychain, StoreError};
 use provost_serve::Certificates;
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::serving::{Behind, Serving};
 use super::{Args, Common};
-use crate::command::apply::surroundings::Registries;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -63,23 +63,31 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     }
     let certificates = Certificates::none_yet();
     let serving = Serving::bind(&args, certificates.clone(), true).await?;
+    let identity = identity(&args, in_cluster);
+    let mut audit = Audit::start(&args.audit, &options, &say, face).await?;
+    audit.in_cluster(&args.kyverno.reports, &cluster, &identity)?;
     let health = Arc::new(Health::default());
     let gate = Arc::new(Gate::new(Parts {
         sights,
         cluster: live,
-        stores: Arc::new(Registries::new(options)),
+        stores: audit.registries(options),
         machine: Arc::new(Machine),
         anchors,
-        hearers: Vec::new(),
+        hearers: audit.hearers.clone(),
     }));
     let alive = Arc::clone(&health);
     let readiness = Readiness::new(Arc::clone(&gate), certificates.clone())
         .with_stuck(Arc::new(move || alive.stuck(Instant::now())));
+    let metrics = Arc::clone(&audit.metrics);
     let shown: Serve = Arc::new(move |pair: &ServerPair| {
+        Audit::certificate(&metrics, pair.chain.as_bytes());
         certificates.set(pair.chain.as_bytes(), pair.key.as_bytes()).map_err(|error| error.to_string())
     });
     let flags = &args.kyverno;
     let (stop_told, stop) = watch::channel(false);
+    audit.follow(gate.sights().clone());
+    let own = (namespace.as_str(), identity.as_str());
+    audit.scan(&args.kyverno.reports, &cluster, &gate, own, stop.clone())?;
     let work = admission::run(
         cluster,
         Options {
@@ -90,7 +98,7 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
                 enabled: flags.enable_policy_exception,
                 namespace: flags.exception_namespace.clone(),
             },
-            identity: identity(&args, in_cluster),
+            identity,
             reached: match &flags.server_ip {
                 Some(address) => Reached::Address(with_port(address, flags.webhook_server_port)),
                 None => Reached::Service { name: args.service.clone(), namespace, port: flags.service_port },
@@ -107,8 +115,10 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
         stop,
     );
     let exceptions = ExceptionScope::of(flags.enable_policy_exception, &flags.exception_namespace);
-    let behind = Behind { gate, readiness, exceptions, metrics: None, say };
-    serving.run(behind, async { work.await.map_err(Failure::from) }, stop_told, face).await
+    let behind = Behind { gate, readiness, exceptions, metrics: Some(audit.text()), say };
+    let ended = serving.run(behind, async { work.await.map_err(Failure::from) }, stop_told, face).await;
+    audit.finish().await;
+    ended
 }
 
 /// The namespace we are in.

@@ -18,10 +18,11 @@ use provost_serve::Certificates;
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::audit::Audit;
 use super::certificate_folder::CertificateFolder;
 use super::serving::{Behind, Serving, nothing_else};
 use super::{Args, Common};
-use crate::command::apply::surroundings::{Registries, documents, documents_of_tree};
+use crate::command::apply::surroundings::{documents, documents_of_tree};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -59,25 +60,29 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
             made.path()
         }
     };
-    let mut pair = CertificateFolder::new(folder);
+    let mut audit = Audit::start(&args.audit, &options, &say, face).await?;
+    let mut pair = CertificateFolder::new(folder, Arc::clone(&audit.metrics));
     pair.make_missing(names(args.listen.as_deref()))?;
     pair.show(&certificates).map_err(Failure::new)?;
     let gate = Arc::new(Gate::new(Parts {
         sights,
         cluster: Arc::clone(&objects) as Arc<dyn Cluster>,
-        stores: Arc::new(Registries::new(options)),
+        stores: audit.registries(options),
         machine: Arc::new(Machine),
         anchors,
-        hearers: Vec::new(),
+        hearers: audit.hearers.clone(),
     }));
+    audit.follow(gate.sights().clone());
     let readiness = Readiness::new(Arc::clone(&gate), certificates.clone());
     let showing = tokio::spawn(pair.follow(certificates, Arc::clone(&say)));
     let following = tokio::spawn(files.follow(before, told, objects, Arc::clone(&say)));
-    let behind = Behind { gate, readiness, exceptions: ExceptionScope::Everywhere, metrics: None, say };
+    let behind =
+        Behind { gate, readiness, exceptions: ExceptionScope::Everywhere, metrics: Some(audit.text()), say };
     let (stop_told, _) = watch::channel(false);
     let ended = serving.run(behind, nothing_else(), stop_told, face).await;
     showing.abort();
     following.abort();
+    audit.finish().await;
     ended
 }
 

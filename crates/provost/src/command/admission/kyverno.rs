@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::audit::ReportFlags;
 use super::flags::Others;
 use crate::failure::Failure;
 
@@ -56,6 +57,8 @@ pub(super) struct KyvernoFlags {
     /// Serve no health and metrics without TLS.
     #[arg(long = "disableMetrics", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
     pub(super) disable_metrics: bool,
+    #[command(flatten)]
+    pub(super) reports: ReportFlags,
     #[command(flatten)]
     others: Others,
 }
