@@ -86,6 +86,7 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     let flags = &args.kyverno;
     let (stop_told, stop) = watch::channel(false);
     audit.follow(gate.sights().clone());
+    audit.metrics.remembers(gate.memory().counts());
     let own = (namespace.as_str(), identity.as_str());
     audit.scan(&args.kyverno.reports, &cluster, &gate, own, stop.clone())?;
     let work = admission::run(

@@ -73,6 +73,7 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
         hearers: audit.hearers.clone(),
     }));
     audit.follow(gate.sights().clone());
+    audit.metrics.remembers(gate.memory().counts());
     let readiness = Readiness::new(Arc::clone(&gate), certificates.clone());
     let showing = tokio::spawn(pair.follow(certificates, Arc::clone(&say)));
     let following = tokio::spawn(files.follow(before, told, objects, Arc::clone(&say)));
