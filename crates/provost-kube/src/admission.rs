@@ -24,6 +24,7 @@ mod brief;
 mod calls;
 mod certificate;
 pub(crate) mod discovery;
+mod doorkeeper;
 mod kept;
 mod live;
 mod registering;
@@ -34,6 +35,7 @@ mod status;
 mod webhooks;
 
 pub use authority::{CertificateSource, Serve, ServerPair};
+pub use doorkeeper::{ApiDoorkeeper, GROUP, RESOURCE};
 pub use registering::uninstall;
 pub use running::{PODS_LIMIT, running_pods};
 pub use sights::{EXPIRES, ExceptionRule};

@@ -1,10 +1,12 @@
-//! What is believed besides what a policy names: a trusted root of the operator's, and services that keep keys.
+//! What the operator of a judgement brings to it: a trusted root, services that keep keys, and who hears what is verified.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use provost_keys::PublicKey;
 use provost_sigstore::trust_root::TrustMaterial;
+
+use crate::witness::Witness;
 
 /// Why a service gave no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +41,8 @@ pub struct Anchors {
     pub services: Option<Arc<dyn KeyServices>>,
     /// Whether certificates of Notary signatures count although nobody can be asked whether they were revoked.
     pub ignore_revocation: bool,
+    /// Who hears what attestors verifiably said.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 impl std::fmt::Debug for Anchors {

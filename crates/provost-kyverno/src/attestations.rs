@@ -14,6 +14,7 @@ use crate::context::ImageContext;
 use crate::notary::{self, NotSigned};
 use crate::outcome::{AttestationCause, AttestationFailure, Finding};
 use crate::policy::entry::{Attestation, Entry, SignatureKind};
+use crate::witness;
 
 /// The predicates found for each named attestation of an entry, for its check across attestations.
 pub(crate) type Named = Vec<(String, Vec<Map<String, Value>>)>;
@@ -190,6 +191,9 @@ async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<S
     // A statement that cannot be of this type says nothing about it; Kyverno looks at no such statement either.
     if let Some(refused) = refused.into_iter().find(|refused| refused.reason.concerns(kind)) {
         return Err(AttestationCause::Refused(refused.reason));
+    }
+    for one in &verified {
+        witness::tell(work.means, work.place, &held, &one.facts, Some(&one.statement));
     }
     Ok(verified.into_iter().map(|one| one.statement).collect())
 }

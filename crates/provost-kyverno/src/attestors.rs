@@ -12,7 +12,7 @@ use provost_oci::{Digest, Repository};
 use provost_registry::Store;
 use provost_verify::find::{MAX_LAYER_BYTES, referring_signatures};
 use provost_verify::{
-    FindRequest, Formats, Reason, VerifiedBundle, check_attestation, check_signature, check_signature_bundle,
+    Facts, FindRequest, Formats, Reason, VerifiedBundle, check_attestation, check_signature, check_signature_bundle,
     each_attestation, find_signatures,
 };
 use serde_json::Value;
@@ -20,12 +20,15 @@ use serde_json::Value;
 use crate::notary::{self, NotSigned};
 use crate::outcome::{AttestorCause, AttestorFailure, Finding};
 use crate::policy::entry::{Attestor, AttestorSet, Entry, SignatureKind};
+use crate::witness;
 use held::{Held, Means};
 use key::NoKey;
 
 /// Where an image's signatures are looked for.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
+    /// What the object calls the image.
+    pub(crate) name: &'a str,
     /// The store of the image's registry.
     pub(crate) store: &'a dyn Store,
     /// The image's own repository.
@@ -225,10 +228,12 @@ async fn check_leaf(
         layer_limit: MAX_LAYER_BYTES,
     };
     let wanted = annotations_of(entry, leaf.attestor);
-    match entry.kind {
-        SignatureKind::SigstoreBundle => bundles(&held, place, &request, wanted).await,
-        _ => signatures(&held, entry, place, &request, wanted).await,
-    }
+    let facts = match entry.kind {
+        SignatureKind::SigstoreBundle => bundles(&held, place, &request, wanted).await?,
+        _ => signatures(&held, entry, place, &request, wanted).await?,
+    };
+    witness::tell(means, place, &held, &facts, None);
+    Ok(())
 }
 
 /// Whether a signature of the tag scheme, or with `cosignOCI11` of a referrer, is the attestor's.
@@ -238,7 +243,7 @@ async fn signatures(
     place: Place<'_>,
     request: &FindRequest<'_>,
     wanted: &BTreeMap<String, String>,
-) -> Result<(), AttestorCause> {
+) -> Result<Facts, AttestorCause> {
     let referred = async {
         match entry.cosign_oci11 {
             true => referring_signatures(place.store, request).await,
@@ -264,7 +269,7 @@ async fn signatures(
         });
         match first_ok(checked) {
             Some(Ok(signature)) => match held.who.is(signature.facts.certificate.as_ref()) {
-                Ok(()) if carries(&signature.payload.optional, wanted) => return Ok(()),
+                Ok(()) if carries(&signature.payload.optional, wanted) => return Ok(signature.facts),
                 Ok(()) => signed = true,
                 Err(mismatch) => mismatches.push(mismatch),
             },
@@ -287,9 +292,9 @@ async fn bundles(
     place: Place<'_>,
     request: &FindRequest<'_>,
     wanted: &BTreeMap<String, String>,
-) -> Result<(), AttestorCause> {
+) -> Result<Facts, AttestorCause> {
     let none = BTreeMap::new();
-    let mut good = false;
+    let mut good = None;
     let mut signed = false;
     each_attestation(place.store, request, |candidate| {
         let checked = held.trusts.iter().map(|trust| {
@@ -309,16 +314,16 @@ async fn bundles(
             VerifiedBundle::Attestation { .. } => &Value::Null,
         };
         match carries(optional, wanted) {
-            true => good = true,
+            true => good = good.take().or(Some(facts)),
             false => signed = true,
         }
     })
     .await
     .map_err(AttestorCause::Unchecked)?;
     match (good, signed) {
-        (true, _) => Ok(()),
-        (false, true) => Err(AttestorCause::Annotations),
-        (false, false) => Err(AttestorCause::NoBundle),
+        (Some(facts), _) => Ok(facts),
+        (None, true) => Err(AttestorCause::Annotations),
+        (None, false) => Err(AttestorCause::NoBundle),
     }
 }
 

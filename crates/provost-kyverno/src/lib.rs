@@ -29,6 +29,7 @@ pub mod rule;
 pub mod select;
 pub mod stores;
 pub mod test_file;
+pub mod witness;
 pub mod yaml;
 
 pub use anchors::{Anchors, KeyServices, ServiceError};

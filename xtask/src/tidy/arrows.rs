@@ -76,10 +76,22 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "provost-console",
+        &[
+            "provost-gate",
+            "provost-serve",
+            "provost-kyverno",
+            "provost-keys",
+            "provost-statement",
+            "provost-oci",
+        ],
+    ),
+    (
         "provost-kube",
         &[
             "provost-gate",
             "provost-serve",
+            "provost-console",
             "provost-chains",
             "provost-kyverno",
             "provost-sign",

@@ -247,7 +247,8 @@ async fn verified(
             return Err(Finding::SignaturesMissing(vec![AttestorFailure { path, cause }]));
         }
     };
-    let place = Place { store: located.store.as_ref(), repository: &located.repository, digest };
+    let name = image.info.to_string();
+    let place = Place { name: &name, store: located.store.as_ref(), repository: &located.repository, digest };
     let context = ImageContext { rule: &ready.context, image: extract::info_view(image) };
     let means = Means { cluster: scope.cluster, anchors: scope.world.anchors, now: scope.world.now() };
     let work = Work { means, context: &context, entry, place };

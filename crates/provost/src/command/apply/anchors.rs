@@ -65,7 +65,8 @@ impl AnchorFlags {
             true => None,
             false => Some(Arc::new(Services(key_reference::services(face, kinds)))),
         };
-        Ok(Anchors { material, unreadable, services, ignore_revocation: self.insecure_ignore_revocation })
+        let ignore_revocation = self.insecure_ignore_revocation;
+        Ok(Anchors { material, unreadable, services, ignore_revocation, witness: None })
     }
 }
 
