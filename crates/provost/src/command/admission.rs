@@ -3,6 +3,7 @@
 mod audit;
 mod certificate_folder;
 mod cluster;
+mod console;
 mod flags;
 mod folder;
 mod kyverno;
@@ -13,8 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use provost_console::Record;
 use provost_gate::server::Say;
 use provost_kyverno::Anchors;
+use provost_kyverno::witness::Witness;
 use provost_registry::RemoteOptions;
 
 use super::apply::anchors::AnchorFlags;
@@ -23,6 +26,7 @@ use crate::face::Face;
 use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
 use audit::AuditFlags;
+use console::ConsoleFlags;
 use kyverno::KyvernoFlags;
 
 /// Decide at admission which images may run, as Kyverno's verifyImages does.
@@ -71,6 +75,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     audit: AuditFlags,
     #[command(flatten)]
+    console: ConsoleFlags,
+    #[command(flatten)]
     kyverno: KyvernoFlags,
     #[command(flatten)]
     anchors: AnchorFlags,
@@ -86,6 +92,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 struct Common {
     options: RemoteOptions,
     anchors: Arc<Anchors>,
+    /// What the console remembers, where one is served.
+    record: Option<Arc<Record>>,
     say: Say,
 }
 
@@ -100,12 +108,15 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         options.allow_http = true;
         options.tls.accept_any_certificate = true;
     }
-    let anchors = Arc::new(args.anchors.anchors(face)?);
+    let record = args.console.record();
+    let mut anchors = args.anchors.anchors(face)?;
+    anchors.witness = record.clone().map(|record| record as Arc<dyn Witness>);
+    let anchors = Arc::new(anchors);
     let say: Say = Arc::new(|words: &str| {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Face::of_process().say(format!("{now} {words}"));
     });
-    let common = Common { options, anchors, say };
+    let common = Common { options, anchors, record, say };
     match args.policies.is_empty() {
         true => cluster::run(args, common, face).await,
         false => folder::run(args, common, face).await,

@@ -18,8 +18,10 @@ use provost_registry::keychain::{CredentialSource, Found};
 use provost_registry::{AddressRule, Keychain, StoreError};
 use provost_serve::Certificates;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::audit::Audit;
+use super::console::{Visitors, hearer};
 use super::serving::{Behind, Serving};
 use super::{Args, Common};
 use crate::face::Face;
@@ -33,7 +35,7 @@ const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/names
 
 /// Answers by what the cluster holds until it is told to stop.
 pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), Failure> {
-    let Common { mut options, anchors, say } = common;
+    let Common { mut options, anchors, record, say } = common;
     let in_cluster = args.kyverno.kubeconfig.is_none()
         && face.environment.text("KUBECONFIG").is_none_or(|text| text.is_empty())
         && face.environment.text("KUBERNETES_SERVICE_HOST").is_some();
@@ -67,13 +69,22 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     let mut audit = Audit::start(&args.audit, &options, &say, face).await?;
     audit.in_cluster(&args.kyverno.reports, &cluster, &identity)?;
     let health = Arc::new(Health::default());
+    let console = args.console.serve(
+        record.clone(),
+        sights.clone(),
+        Visitors::Of(cluster.clone()),
+        &certificates,
+        &say,
+        face,
+    );
+    let console = console.await?;
     let gate = Arc::new(Gate::new(Parts {
         sights,
         cluster: live,
         stores: audit.registries(options),
         machine: Arc::new(Machine),
         anchors,
-        hearers: audit.hearers.clone(),
+        hearers: audit.hearers.iter().cloned().chain(hearer(record.as_ref())).collect(),
     }));
     let alive = Arc::clone(&health);
     let readiness = Readiness::new(Arc::clone(&gate), certificates.clone())
@@ -119,6 +130,7 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     let behind = Behind { gate, readiness, exceptions, metrics: Some(audit.text()), say };
     let ended = serving.run(behind, async { work.await.map_err(Failure::from) }, stop_told, face).await;
     audit.finish().await;
+    console.inspect(JoinHandle::abort);
     ended
 }
 

@@ -17,9 +17,11 @@ use provost_kyverno::{Cluster, ClusterError, Objects, Refusal, load};
 use provost_serve::Certificates;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::audit::Audit;
 use super::certificate_folder::CertificateFolder;
+use super::console::{Visitors, hearer};
 use super::serving::{Behind, Serving, nothing_else};
 use super::{Args, Common};
 use crate::command::apply::surroundings::{documents, documents_of_tree};
@@ -38,7 +40,7 @@ const FILES_LIMIT: usize = 10_000;
 
 /// Answers by files until it is told to stop.
 pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), Failure> {
-    let Common { options, anchors, say } = common;
+    let Common { options, anchors, record, say } = common;
     let mut files = Files { policies: args.policies.clone(), objects: args.objects.clone(), epoch: 0 };
     let before = files.state()?;
     let read = files.read(face)?;
@@ -64,13 +66,16 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     let mut pair = CertificateFolder::new(folder, Arc::clone(&audit.metrics));
     pair.make_missing(names(args.listen.as_deref()))?;
     pair.show(&certificates).map_err(Failure::new)?;
+    let console =
+        args.console.serve(record.clone(), sights.clone(), Visitors::WithToken, &certificates, &say, face);
+    let console = console.await?;
     let gate = Arc::new(Gate::new(Parts {
         sights,
         cluster: Arc::clone(&objects) as Arc<dyn Cluster>,
         stores: audit.registries(options),
         machine: Arc::new(Machine),
         anchors,
-        hearers: audit.hearers.clone(),
+        hearers: audit.hearers.iter().cloned().chain(hearer(record.as_ref())).collect(),
     }));
     audit.follow(gate.sights().clone());
     audit.metrics.remembers(gate.memory().counts());
@@ -84,6 +89,7 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     showing.abort();
     following.abort();
     audit.finish().await;
+    console.inspect(JoinHandle::abort);
     ended
 }
 
