@@ -3,6 +3,8 @@
 mod admission;
 mod agreement;
 mod chains;
+mod chart;
+mod console;
 mod demo;
 mod kms;
 mod kube;
@@ -19,7 +21,7 @@ use crate::shell;
 /// One part: its name on the command line, and what runs it.
 type Part = (&'static str, fn(&Setting) -> Result<()>);
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 9] = [
     ("demo", demo::run),
     ("registry", registry::run),
     ("kube", kube::run),
@@ -27,6 +29,8 @@ const PARTS: [Part; 7] = [
     ("chains", chains::run),
     ("admission", admission::run),
     ("sigstore", sigstore::run),
+    ("chart", chart::run),
+    ("console", console::run),
 ];
 
 /// What the parts are run with.
@@ -113,7 +117,7 @@ mod tests {
         let error = run(&["--short", "nosuch"]).map_err(|error| error.to_string());
         assert_eq!(
             error,
-            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, admission, sigstore"
+            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, admission, sigstore, chart, console"
                 .to_owned())
         );
     }

@@ -16,6 +16,7 @@ pub mod link_order;
 mod oidc;
 mod place;
 pub mod proxy;
+pub mod render;
 pub mod replays;
 pub mod servers;
 mod shell;

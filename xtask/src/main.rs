@@ -1,8 +1,8 @@
-//! The project's own tasks: `cargo xtask ci`, `tidy`, `e2e`, `bench`, `link-order`, `replays`.
+//! The project's own tasks: `cargo xtask ci`, `tidy`, `e2e`, `bench`, `link-order`, `render`, `replays`.
 
 use std::process::ExitCode;
 
-use xtask::{bench, ci, e2e, gate_review, link_order, replays, tidy};
+use xtask::{bench, ci, e2e, gate_review, link_order, render, replays, tidy};
 
 #[expect(clippy::print_stderr, reason = "a task talks to the developer who started it")]
 fn main() -> ExitCode {
@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
         ["e2e", rest @ ..] => e2e::run(rest),
+        ["render"] => render::run(),
         ["replays"] => replays::run(),
         // The recorded peers' tools know a binary that has this command.
         ["review", rest @ ..] => match gate_review::run(rest) {
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
         ["link-order", rest @ ..] => link_order::run(rest),
         ["measure", rest @ ..] => bench::measure(rest),
         _ => {
-            eprintln!("usage: cargo xtask ci | tidy | e2e | replays | bench | link-order");
+            eprintln!("usage: cargo xtask ci | tidy | e2e | replays | bench | link-order | render");
             return ExitCode::from(2);
         }
     };

@@ -75,7 +75,11 @@ fn sources(root: &Path) -> Result<Vec<String>> {
     let mut arguments = vec!["hash-object", "--"];
     arguments.extend(all.iter().map(String::as_str));
     let hashes = shell::output("git", &arguments)?;
-    Ok(all.iter().zip(hashes.lines()).map(|(name, hash)| format!("{name} {}", hash.get(..12).unwrap_or(hash))).collect())
+    Ok(all
+        .iter()
+        .zip(hashes.lines())
+        .map(|(name, hash)| format!("{name} {}", hash.get(..12).unwrap_or(hash)))
+        .collect())
 }
 
 fn files(root: &Path, folder: &Path, all: &mut Vec<String>) -> Result<()> {

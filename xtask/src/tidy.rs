@@ -3,11 +3,12 @@
 mod arrows;
 mod crates;
 mod dependencies;
+mod deploying;
 mod files;
 
 use anyhow::{Result, bail};
 
-use crate::shell;
+use crate::{render, shell};
 
 /// Prints every broken rule; any is an error.
 ///
@@ -35,5 +36,7 @@ pub fn problems() -> Result<Vec<String>> {
     problems.extend(crates::check_code_map(&root, &crates)?);
     problems.extend(files::check(&root)?);
     problems.extend(dependencies::check(&root)?);
+    problems.extend(deploying::check(&root)?);
+    problems.extend(render::check(&root)?);
     Ok(problems)
 }

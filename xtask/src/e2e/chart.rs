@@ -82,7 +82,10 @@ pub(super) fn run(_: &Setting) -> Result<()> {
     }
     shell::say(&format!("{} rights are there, {} are not", MAY.len(), MAY_NOT.len()));
     // A gate that can read the signing key is refused by the chart itself.
-    let refused = helm(&cluster, &["upgrade", "provost", &chart(), "--set", "admission.secretNamespaces={tekton-chains}"]);
+    let refused = helm(
+        &cluster,
+        &["upgrade", "provost", &chart(), "--set", "admission.secretNamespaces={tekton-chains}"],
+    );
     if !refused.is_err_and(|error| error.to_string().contains("signing-secrets")) {
         bail!("the chart lets the gate read the controller's namespace");
     }
@@ -93,7 +96,13 @@ pub(super) fn run(_: &Setting) -> Result<()> {
     helm(&cluster, &["uninstall", "provost"])?;
     cluster.kubectl(&["get", "crd", "clusterpolicies.kyverno.io", "policyexceptions.kyverno.io"])?;
     cluster.kubectl(&["get", "namespace", "tekton-chains"])?;
-    cluster.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", &shell::root().join("deploy/provost.yaml").to_string_lossy()])?;
+    cluster.kubectl(&[
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "-f",
+        &shell::root().join("deploy/provost.yaml").to_string_lossy(),
+    ])?;
     shell::say("policies outlive the release, and the plain manifests apply");
     Ok(())
 }
@@ -108,7 +117,14 @@ fn helm(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
     shell::quiet(&cluster.helm.to_string_lossy(), &[arguments, &beside].concat())
 }
 
-fn ask(cluster: &Cluster, account: &str, verb: &str, resource: &str, namespace: &str, expected: bool) -> Result<()> {
+fn ask(
+    cluster: &Cluster,
+    account: &str,
+    verb: &str,
+    resource: &str,
+    namespace: &str,
+    expected: bool,
+) -> Result<()> {
     let mut arguments = vec!["auth", "can-i", verb, resource, "--as", account, "--quiet"];
     match namespace {
         "" => {}

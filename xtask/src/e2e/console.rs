@@ -39,17 +39,29 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
     let signed = place.image(&format!("{repository}:v1"), "1\n")?;
     let plain = place.image(&format!("{repository}:v2"), "2\n")?;
     let offline = ["--use-signing-config=false", "--tlog-upload=false", "--new-bundle-format=false"];
-    let attest = ["attest", "--key", "cosign.key", "--type", "slsaprovenance", "--predicate", "predicate.json"];
+    let attest =
+        ["attest", "--key", "cosign.key", "--type", "slsaprovenance", "--predicate", "predicate.json"];
     place.must(&[&attest, offline.as_slice(), &[&signed]].concat())?;
-    place.write("policies/verify.yaml", &policy("verify-tekton-built-images", "v1", "team-a", &place.read("cosign.pub")?))?;
-    place.write("policies/next.yaml", &policy("verify-next-builder", "v2", "team-b", &place.read("cosign.pub")?))?;
+    place.write(
+        "policies/verify.yaml",
+        &policy("verify-tekton-built-images", "v1", "team-a", &place.read("cosign.pub")?),
+    )?;
+    place.write(
+        "policies/next.yaml",
+        &policy("verify-next-builder", "v2", "team-b", &place.read("cosign.pub")?),
+    )?;
 
     let (listen, console) = (free()?, free()?);
     let mut command = place.command(&setting.binary);
     command.args(["admission", "--policies", "policies", "--listen", &listen.to_string()]);
     command.args(["--console", &console.to_string(), "--console-token-file", "token"]);
     let _gate = Server::start(command, "admission", place.folder(), listen)?;
-    let decisions = [("team-a", "web", &signed), ("team-a", "worker", &signed), ("team-a", "unbuilt", &plain), ("team-b", "web", &signed)];
+    let decisions = [
+        ("team-a", "web", &signed),
+        ("team-a", "worker", &signed),
+        ("team-a", "unbuilt", &plain),
+        ("team-b", "web", &signed),
+    ];
     for (namespace, name, image) in decisions {
         let answer = post(listen, place.folder(), namespace, name, image)?;
         let allowed = answer.pointer("/response/allowed") == Some(&Value::Bool(true));
@@ -60,15 +72,19 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
 
     let token = place.read("token")?;
     let through = bring_token(console, token.trim())?;
-    let get = |path: &str| shell::output("curl", &["-s", "--max-time", "5", &format!("http://{through}{path}")]);
+    let get =
+        |path: &str| shell::output("curl", &["-s", "--max-time", "5", &format!("http://{through}{path}")]);
     if !shell::output("curl", &["-s", &format!("http://{console}/ui")])?.contains("Sign in") {
         bail!("the console shows something without a token");
     }
     let digest = place.must(&["triangulate", &signed])?;
-    let digest = digest.rsplit_once("sha256-").and_then(|(_, rest)| rest.strip_suffix(".sig").or(rest.trim().strip_suffix(".sig")));
+    let digest = digest
+        .rsplit_once("sha256-")
+        .and_then(|(_, rest)| rest.strip_suffix(".sig").or(rest.trim().strip_suffix(".sig")));
     let digest = digest.context("triangulate names the digest")?.trim().to_owned();
     let signers = get("/ui/signers")?;
-    let signer = signers.split("/ui/signer?id=").nth(1).and_then(|rest| rest.split('"').next()).context("a signer")?;
+    let signer =
+        signers.split("/ui/signer?id=").nth(1).and_then(|rest| rest.split('"').next()).context("a signer")?;
     let pages = [
         ("overview", "/ui".to_owned(), "decisions were made"),
         ("decisions", "/ui/decisions?show=all".to_owned(), "condition-failed"),
@@ -178,7 +194,8 @@ fn carry(mut from: TcpStream, console: SocketAddr, token: &str) -> Result<()> {
     let text = String::from_utf8_lossy(&head);
     let first = text.lines().next().unwrap_or_default();
     let mut to = TcpStream::connect(console)?;
-    let request = format!("{first}\r\nHost: {console}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("{first}\r\nHost: {console}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n");
     to.write_all(request.as_bytes())?;
     std::io::copy(&mut to, &mut from)?;
     Ok(())
@@ -196,13 +213,20 @@ fn browse(url: &str, scheme: u8, shot: &Path, folder: &Path) -> Result<String> {
     let profile = folder.join("chromium");
     let chromium = || {
         let mut command = Command::new("chromium");
-        command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]);
+        command.args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--no-first-run",
+        ]);
         command.args(["--force-device-scale-factor=1", "--window-size=1280,1000"]);
         command.arg(format!("--blink-settings=preferredColorScheme={scheme}"));
         command.arg(format!("--user-data-dir={}", profile.display())).env("HOME", folder);
         command
     };
-    let drawn = chromium().arg(format!("--screenshot={}", shot.display())).arg(url).output().context("chromium")?;
+    let drawn =
+        chromium().arg(format!("--screenshot={}", shot.display())).arg(url).output().context("chromium")?;
     if !drawn.status.success() {
         bail!("chromium {url}: {}", String::from_utf8_lossy(&drawn.stderr).trim());
     }
