@@ -12,7 +12,7 @@ use crate::place::Place;
 use crate::shell;
 
 /// The kinds of run as CRDs: all of Tekton's fields are let through, spec and status apart as there.
-fn definitions() -> String {
+pub(crate) fn definitions() -> String {
     let one = |kind: &str, plural: &str| {
         let singular = plural.trim_end_matches('s');
         format!(

@@ -71,6 +71,7 @@ pub(super) fn run(_: &Setting) -> Result<()> {
     for name in NAMESPACES {
         cluster.kubectl(&["create", "namespace", name])?;
     }
+    cluster.apply(&crate::tekton::definitions())?;
     let all = "console.enabled=true,dashboard.enabled=true,admission.kyvernoNamespace=kyverno,admission.secretNamespaces={policy}";
     helm(&cluster, &["upgrade", "--install", "provost", &chart(), "--set", all])?;
     shell::say("the chart is installed");

@@ -62,3 +62,8 @@ fn the_air_gap_is_crossed_as_told() {
         &[("REKOR", services.url().as_str())],
     );
 }
+
+#[test]
+fn scanned_images_are_admitted_as_told() {
+    follow(&Context::new(), include_str!("../../../../docs/how-to/vulnerabilities.md"), &[]);
+}
