@@ -94,7 +94,7 @@ fn is_ours(signed: &Signed, copy: &StoredCopy, key: &PublicKey) -> bool {
 fn record(signed: &Signed, run: &Run<'_>, config: &ChainsConfig) -> Record {
     let metadata = run.metadata();
     let (kind, payload, signature, artifacts) = match signed {
-        Signed::Attestation { statement, envelope } => {
+        Signed::Attestation { statement, envelope, .. } => {
             let artifacts = statement.subjects().iter().flat_map(|subject| {
                 let name = &subject.name;
                 subject.digest.iter().map(move |(algorithm, hex)| format!("{name}@{algorithm}:{hex}"))
@@ -102,12 +102,13 @@ fn record(signed: &Signed, run: &Run<'_>, config: &ChainsConfig) -> Record {
             let artifacts = artifacts.collect();
             (provost_storage::Payload::Statement, statement.to_bytes(), envelope.clone(), artifacts)
         }
-        Signed::Image { image, payload, signature } => {
+        Signed::Image { image, payload, signature, .. } => {
             let artifact = format!("{}@{}", image.name, image.digest);
             let kind = provost_storage::Payload::SimpleSigning;
             (kind, payload.clone(), signature.clone(), vec![artifact])
         }
     };
+    let [certificate, chain] = signed.vouched().pems();
     Record {
         run: RunName {
             kind: match run {
@@ -124,8 +125,8 @@ fn record(signed: &Signed, run: &Run<'_>, config: &ChainsConfig) -> Record {
         signature,
         artifacts,
         key_reference: config.signers.kms_reference.clone().unwrap_or_default(),
-        certificate: String::new(),
-        chain: String::new(),
+        certificate,
+        chain,
     }
 }
 

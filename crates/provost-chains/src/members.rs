@@ -165,7 +165,12 @@ mod tests {
         }))
         .unwrap();
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        sign_run(&config, &Run::Task(&run), &Means { key, store, now, others: None }).await
+        sign_run(
+            &config,
+            &Run::Task(&run),
+            &Means { key, store, backends: &Default::default(), now, others: None },
+        )
+        .await
     }
 
     #[tokio::test]

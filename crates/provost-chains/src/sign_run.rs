@@ -181,9 +181,12 @@ pub async fn sign_list(
         done.placed.extend(placed);
     }
     for list in [others, streams] {
-        let keeping = list.into_iter().filter_map(|(at, backend)| Some((&all.get(at)?.1, backend)));
-        let keeping: Vec<BoxFuture<'_, _>> =
-            keeping.map(|(signed, backend)| kept(config, run, signed, backend, means).boxed()).collect();
+        let keeping = list.into_iter().filter_map(|(at, backend)| Some((all.get(at)?, backend)));
+        let keeping: Vec<BoxFuture<'_, _>> = keeping
+            .map(|((signable, signed), backend)| {
+                kept(config, run, (signed, vouching.key(signable)), backend).boxed()
+            })
+            .collect();
         let mut keeping = stream::iter(keeping).buffered(PLACED_AT_ONCE);
         while let Some((key, kept)) = keeping.try_next().await? {
             let named = kept.iter().filter(|one| one.storage == StorageKind::Archivista.name());
@@ -199,11 +202,10 @@ pub async fn sign_list(
 async fn kept(
     config: &ChainsConfig,
     run: &Run<'_>,
-    signed: &Signed,
+    (signed, key): (&Signed, &dyn provost_keys::Signer),
     backend: &dyn Backend,
-    means: &Means<'_>,
 ) -> Result<(String, Vec<Kept>), StorageError> {
-    let kept = keep(signed, run, config, &means.key.public_key(), backend).await?;
+    let kept = keep(signed, run, config, &key.public_key(), backend).await?;
     Ok((signed.short_key(run), kept))
 }
 
@@ -259,13 +261,8 @@ mod tests {
     async fn sign(config: &ChainsConfig) -> Result<SignedRun, SignRunError> {
         let (run, key, store) = (task_run(), PrivateKey::generate().unwrap(), MemoryStore::new());
         let backends = Backends::new();
-        let means = Means {
-            key: &key,
-            store: &store,
-            backends: &backends,
-            now: Timestamp::UNIX_EPOCH,
-            others: None,
-        };
+        let means =
+            Means { key: &key, store: &store, backends: &backends, now: Timestamp::UNIX_EPOCH, others: None };
         sign_run(config, &Run::Task(&run), &means).await
     }
 

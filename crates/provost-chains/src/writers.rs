@@ -139,7 +139,7 @@ mod tests {
         let new = AtomicUsize::new(0);
         let sign = |_| async {
             let now = "2026-01-01T00:00:00Z".parse().unwrap();
-            let means = Means { key: &key, store: &store, now, others };
+            let means = Means { key: &key, store: &store, backends: &Default::default(), now, others };
             let done = sign_run(&config, &Run::Task(&run), &means).await.unwrap();
             new.fetch_add(done.placed.iter().filter(|one| one.new).count(), Ordering::Relaxed);
         };

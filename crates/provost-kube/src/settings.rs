@@ -349,4 +349,4 @@ fn public_keys(data: Option<BTreeMap<String, String>>) -> Vec<PublicKey> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

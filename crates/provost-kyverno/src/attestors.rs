@@ -12,8 +12,8 @@ use provost_oci::{Digest, Repository};
 use provost_registry::Store;
 use provost_verify::find::{MAX_LAYER_BYTES, referring_signatures};
 use provost_verify::{
-    Facts, FindRequest, Formats, Reason, VerifiedBundle, check_attestation, check_signature, check_signature_bundle,
-    each_attestation, find_signatures,
+    Facts, FindRequest, Formats, Reason, VerifiedBundle, check_attestation, check_signature,
+    check_signature_bundle, each_attestation, find_signatures,
 };
 use serde_json::Value;
 

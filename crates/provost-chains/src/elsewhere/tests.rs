@@ -89,7 +89,7 @@ async fn sign(
     let (run, store) = (run(), MemoryStore::new());
     let one = |one: &&Arc<Memory>| -> (StorageKind, Arc<dyn Backend>) { (one.kind, (*one).clone()) };
     let backends: Backends = backends.iter().map(one).collect();
-    let means = Means { key, store: &store, backends: &backends, now: Timestamp::UNIX_EPOCH };
+    let means = Means { key, store: &store, backends: &backends, now: Timestamp::UNIX_EPOCH, others: None };
     sign_run(config, &Run::Task(&run), &means).await
 }
 

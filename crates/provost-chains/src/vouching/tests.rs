@@ -60,7 +60,8 @@ impl Scene {
         }))
         .unwrap();
         let now = jiff::Timestamp::now();
-        let means = Means { key: &self.key, store: &self.store, now, others: Some(&self.others) };
+        let (key, store, others) = (&self.key, &self.store, Some(&self.others));
+        let means = Means { key, store, backends: &Default::default(), now, others };
         sign_run(&self.config, &Run::Task(&run), &means).await
     }
 

@@ -120,6 +120,7 @@ fn a_decision_is_taken_apart() {
         at: Timestamp::UNIX_EPOCH,
         hook: Hook::Validate(Share::All),
         epoch: 1,
+        sight: Arc::default(),
         request,
         dry_run: false,
         authenticated: false,

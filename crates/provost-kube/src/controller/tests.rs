@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use provost_keys::PrivateKey;
+use provost_storage::StorageError;
 use serde_json::{Value, json};
 use testkit::{MemoryStore, Request};
 
@@ -59,7 +60,13 @@ impl Scene {
 
     fn options(&self, once: bool) -> Options {
         let (registry, said) = (self.registry.clone(), self.said.clone());
+        let (open_kms, services) = crate::settings::tests::no_services();
         Options {
+            open_kms,
+            services,
+            make_backend: Box::new(|kind, _| {
+                Err(StorageError::CompiledOut { storage: kind.name(), feature: kind.name() })
+            }),
             namespace: "ns".to_owned(),
             rules: Rules { holds: !once, ..Rules::default() },
             key: KeySource::Secret,

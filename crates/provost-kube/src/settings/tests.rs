@@ -49,6 +49,15 @@ fn public(pem: &str) -> PublicKey {
     PrivateKey::from_pem(pem.as_bytes()).unwrap().public_key()
 }
 
+/// Neither keys in services nor Fulcio.
+pub(crate) fn no_services() -> (OpenKms, Services) {
+    let open_kms: OpenKms = Arc::new(|_| Box::pin(async { Err("there are no services here".to_owned()) }));
+    let client = provost_registry::service_client(&provost_registry::RemoteOptions::default()).unwrap();
+    let token =
+        Arc::new(|_: &provost_chains::config::SignerSettings| Err("there is no token here".to_owned()));
+    (open_kms, Services { client, token })
+}
+
 impl Scene {
     async fn new(source: KeySource) -> Self {
         let (server, cluster) = FakeServer::start().await;
@@ -59,7 +68,8 @@ impl Scene {
         tokio::spawn(writer.write());
         let (told, settings) = watch::channel(None);
         let (namespace, metrics) = ("ns".to_owned(), Arc::new(Metrics::new()));
-        let follower = Follower { cluster, namespace, source, events, metrics, say };
+        let (open_kms, services) = no_services();
+        let follower = Follower { cluster, namespace, source, open_kms, services, events, metrics, say };
         tokio::spawn(follower.follow(told));
         Self { server, settings, said }
     }

@@ -88,6 +88,7 @@ fn settings(config: &BTreeMap<String, String>, key: &Arc<PrivateKey>) -> Setting
         config,
         config_digest: "sha256:c".to_owned(),
         key: Ok(key.clone()),
+        others: Default::default(),
         receipt_keys: vec![key.public_key()],
     }
 }
@@ -125,6 +126,7 @@ fn spelled(outcome: &Outcome) -> (String, String) {
         Outcome::Running => ("running".to_owned(), String::new()),
         Outcome::Signed(_) => ("signed".to_owned(), String::new()),
         Outcome::Again => ("again".to_owned(), String::new()),
+        Outcome::Busy(host) => ("busy".to_owned(), host.clone()),
         Outcome::Waiting(trouble) => with("waiting", trouble),
         Outcome::Failed(trouble) => with("failed", trouble),
         Outcome::GivenUp(trouble) => with("given-up", trouble),

@@ -96,7 +96,8 @@ impl Signing {
             (elsewhere::settings(&self.config.storage), key_reference::surroundings::of(face));
         let backends =
             elsewhere::backends(&list.list, |kind| provost_storage::open(kind, &settings, &around))?;
-        let means = Means { key, store: &self.store, backends: &backends, now: jiff::Timestamp::now(), others: None };
+        let means =
+            Means { key, store: &self.store, backends: &backends, now: jiff::Timestamp::now(), others: None };
         let signed = sign_list(&self.config, run, &list, &means).await?;
         for kept in &signed.kept {
             let verb = if kept.new { "stored" } else { "found in place" };
