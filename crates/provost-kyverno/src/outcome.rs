@@ -501,6 +501,7 @@ impl AttestorCause {
         match self {
             Self::Unchecked(_) | Self::Unsupported(_) => true,
             Self::Key(fault) => fault.is_unchecked(),
+            Self::ImageMissing(cause) => !matches!(cause, StoreError::NotFound { .. }),
             _ => false,
         }
     }

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::running::{Running, client, policy, review, sight};
 
-const IMAGE: &str = "registry.example/a:1";
+const IMAGE: &str = "registry.example/app:1";
 
 /// An authority and a client certificate of it: the authority's PEM, the client's chain and key.
 fn authority() -> (String, String, String) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::running::{Running, policy, review, sight};
 
-const IMAGE: &str = "registry.example/a:1";
+const IMAGE: &str = "registry.example/app:1";
 
 #[tokio::test]
 async fn what_is_no_question_gets_no_yes() {
@@ -117,7 +117,7 @@ async fn what_runs_is_let_end_and_what_changes_is_not() {
     };
     for (asked, allowed, basis) in [
         (review("CREATE", IMAGE), false, "judged"),
-        (review("UPDATE", "registry.example/b:1"), false, "judged"),
+        (review("UPDATE", "registry.example/other:1"), false, "judged"),
         (review("UPDATE", IMAGE), true, "unchanged"),
         (
             with(|r| r["oldObject"]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z")),
@@ -128,7 +128,7 @@ async fn what_runs_is_let_end_and_what_changes_is_not() {
         (
             with(|r| {
                 r["oldObject"]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-                r["object"]["spec"]["containers"][0]["image"] = json!("registry.example/b:1");
+                r["object"]["spec"]["containers"][0]["image"] = json!("registry.example/other:1");
             }),
             false,
             "judged",
@@ -137,7 +137,7 @@ async fn what_runs_is_let_end_and_what_changes_is_not() {
             with(|r| {
                 r["subResource"] = json!("ephemeralcontainers");
                 r["object"]["spec"]["ephemeralContainers"] =
-                    json!([{"name": "d", "image": "registry.example/b:1"}]);
+                    json!([{"name": "d", "image": "registry.example/other:1"}]);
             }),
             false,
             "judged",
@@ -167,7 +167,7 @@ async fn what_runs_is_let_end_and_what_changes_is_not() {
         for path in ["/mutate/fail", "/validate/fail"] {
             let answer = gate.response(path, &asked).await;
             let (last, ..) = *gate.heard.0.lock().unwrap().last().unwrap();
-            assert_eq!((&answer["allowed"], last), (&json!(allowed), basis), "{path} {asked}");
+            assert_eq!((&answer["allowed"], last), (&json!(allowed), basis), "{path} {asked}: {answer}");
         }
     }
 }

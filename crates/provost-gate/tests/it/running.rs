@@ -195,7 +195,7 @@ pub(crate) fn review(operation: &str, image: &str) -> Value {
             "spec": {"containers": [{"name": "c", "image": image}]},
         })
     };
-    let old = if operation == "CREATE" { Value::Null } else { pod("registry.example/a:1") };
+    let old = if operation == "CREATE" { Value::Null } else { pod("registry.example/app:1") };
     json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {

@@ -31,7 +31,7 @@ fn a_changed_policy_counts_and_a_broken_one_leaves_all_as_it_was() {
     context.write("policies/p.yaml", &policy("elsewhere.example/*", "Enforce"));
     let gate = Gate::start(&context, &arguments()).unwrap_or_else(|ended| panic!("{ended:?}"));
     // Nothing listens there, and asking is all that this is about.
-    let image = "127.0.0.1:1/a:1";
+    let image = "127.0.0.1:1/app:1";
     let review = json!({
         "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
         "request": {
