@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -47,6 +47,7 @@ struct State {
     asked: BTreeMap<Request, usize>,
     failures: Vec<Failure>,
     hangs: bool,
+    waiting: Vec<Waker>,
 }
 
 #[derive(Debug)]
@@ -104,7 +105,7 @@ impl MemoryStore {
         self.state().failures.push(Failure { request, target, once: false, error });
     }
 
-    /// No request is answered any more.
+    /// No request is answered until all is healed.
     pub fn hang(&self) {
         self.state().hangs = true;
     }
@@ -114,6 +115,7 @@ impl MemoryStore {
         let mut state = self.state();
         state.failures.clear();
         state.hangs = false;
+        state.waiting.drain(..).for_each(Waker::wake);
     }
 
     /// Puts other bytes in the place of a blob or manifest, as a lying registry would: asking for it then fails
@@ -144,9 +146,15 @@ impl MemoryStore {
     async fn begin(&self, request: Request, target: &str) -> Result<(), StoreError> {
         *self.state().asked.entry(request).or_default() += 1;
         give_way().await;
-        if self.state().hangs {
-            std::future::pending::<()>().await;
-        }
+        std::future::poll_fn(|context| {
+            let mut state = self.state();
+            if !state.hangs {
+                return Poll::Ready(());
+            }
+            state.waiting.push(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
         let mut state = self.state();
         let meant = |failure: &Failure| {
             failure.request == request && failure.target.as_deref().is_none_or(|meant| meant == target)

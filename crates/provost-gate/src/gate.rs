@@ -222,3 +222,6 @@ fn enforces(sight: &Sight, hook: &Hook) -> bool {
         || !sight.unread.is_empty()
         || sight.policies.iter().any(|policy| share.takes(policy) && may(policy))
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,7 +170,8 @@ pub async fn run(
     let (served_told, served) = watch::channel(false);
     tasks.start("certificates", authority.keep(served_told));
     let (wanted_told, wanted) = watch::channel(None::<Arc<Registration>>);
-    let (registered_told, registered) = watch::channel(!update_webhooks);
+    let (registered_told, registered) = watch::channel(None);
+    let to_register = update_webhooks.then(|| wanted.clone());
     let registrar = Registrar {
         cluster: cluster.clone(),
         leads: leads.clone(),
@@ -185,7 +186,15 @@ pub async fn run(
         tasks.start("webhooks", registrar.keep());
     }
     let (policies_told, policies) = watch::channel(Vec::new());
-    let statuses = Statuses { cluster, kyverno_namespace, leads, policies, registered, say: say.clone() };
+    let statuses = Statuses {
+        cluster,
+        kyverno_namespace,
+        leads,
+        policies,
+        wanted: to_register,
+        registered,
+        say: say.clone(),
+    };
     tasks.start("status", statuses.keep());
 
     let mut known = Known::new(&namespace, exceptions, force_ignore, live);

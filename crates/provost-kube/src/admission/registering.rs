@@ -44,8 +44,8 @@ pub(super) struct Registrar {
     pub(super) served: watch::Receiver<bool>,
     /// What authorities the configurations carry, and since when.
     pub(super) bundle: watch::Sender<Option<(Vec<String>, Instant)>>,
-    /// Whether the configurations are in step with the policies.
-    pub(super) registered: watch::Sender<bool>,
+    /// With what the configurations are in step.
+    pub(super) registered: watch::Sender<Option<Arc<Registration>>>,
     pub(super) say: crate::Say,
 }
 
@@ -113,6 +113,7 @@ impl Registrar {
             memory.kinds = Some((Instant::now(), Kinds::read(&self.cluster).await?));
         }
         let Some((read, kinds)) = &memory.kinds else { return Ok(()) };
+        let registration = wanted.clone();
         let wanted = wanted.configurations(kinds, &authorities.concat())?;
         // What was known a moment ago may lack a kind that has just come.
         if !wanted.unknown.is_empty() && read.elapsed() > AGAIN && !memory.is_unknown {
@@ -132,7 +133,11 @@ impl Registrar {
             }
             is_new
         });
-        self.registered.send_if_modified(|registered| !std::mem::replace(registered, true));
+        self.registered.send_if_modified(|known| {
+            let is_new = !known.as_ref().is_some_and(|known| Arc::ptr_eq(known, &registration));
+            *known = Some(registration);
+            is_new
+        });
         Ok(())
     }
 

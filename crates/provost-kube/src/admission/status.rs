@@ -1,5 +1,6 @@
 //! The condition `Ready` on stored policies, as Kyverno writes it; while a Kyverno is at work it is Kyverno's (security.md 15).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 
 use super::kept::What;
 use super::sights::{Known, Read, Stored};
+use super::webhooks::Registration;
 use crate::cluster::Cluster;
 use crate::lease::Held;
 use crate::runs::answered;
@@ -108,7 +110,10 @@ pub(super) struct Statuses {
     pub(super) kyverno_namespace: String,
     pub(super) leads: watch::Receiver<Held>,
     pub(super) policies: watch::Receiver<Vec<Standing>>,
-    pub(super) registered: watch::Receiver<bool>,
+    /// What is to be registered; `None` where nobody registers anything.
+    pub(super) wanted: Option<watch::Receiver<Option<Arc<Registration>>>>,
+    /// What is registered.
+    pub(super) registered: watch::Receiver<Option<Arc<Registration>>>,
     pub(super) say: crate::Say,
 }
 
@@ -136,9 +141,16 @@ impl Statuses {
 
     async fn round(&mut self) -> Result<(), String> {
         let leads = !self.leads.borrow_and_update().valid.is_empty();
-        let registered = *self.registered.borrow_and_update();
+        // In this order: what is wanted is told before the policies that want it.
         let policies = self.policies.borrow_and_update().clone();
-        if !leads || !registered {
+        let wanted = self.wanted.as_ref().map(|wanted| wanted.borrow().clone());
+        let registered = self.registered.borrow_and_update().clone();
+        let in_step = match (wanted, registered) {
+            (None, _) => true,
+            (Some(Some(wanted)), Some(registered)) => Arc::ptr_eq(&wanted, &registered),
+            _ => false,
+        };
+        if !leads || !in_step {
             return Ok(());
         }
         let now = Timestamp::now();

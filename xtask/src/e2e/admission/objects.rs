@@ -51,6 +51,8 @@ pub(super) struct Policy {
     pub(super) key: String,
     pub(super) builder: String,
     pub(super) failure_policy: &'static str,
+    /// How long the API server waits, in seconds.
+    pub(super) timeout: u32,
     /// Whether attestations are asked for, or signatures of the image.
     pub(super) attestations: bool,
     pub(super) kinds: Vec<&'static str>,
@@ -66,6 +68,7 @@ impl Policy {
             key: key.to_owned(),
             builder: builder.to_owned(),
             failure_policy: "Fail",
+            timeout: 30,
             attestations: true,
             kinds: vec!["Pod"],
             extractors: Value::Null,
@@ -118,7 +121,7 @@ impl Policy {
             }
         }
         json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": self.name},
-            "spec": {"webhookConfiguration": {"failurePolicy": self.failure_policy, "timeoutSeconds": 30},
+            "spec": {"webhookConfiguration": {"failurePolicy": self.failure_policy, "timeoutSeconds": self.timeout},
                 "background": false, "rules": [rule]}})
     }
 }
