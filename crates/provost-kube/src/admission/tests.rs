@@ -1,3 +1,5 @@
+//! The parts that need a cluster, at a small server in memory.
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};

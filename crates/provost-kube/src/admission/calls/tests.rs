@@ -1,3 +1,5 @@
+//! What calls of policies may reach, and with what.
+
 use std::collections::BTreeMap;
 
 use serde_json::Map;

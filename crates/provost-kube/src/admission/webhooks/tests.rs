@@ -1,3 +1,5 @@
+//! Which webhook entries policies come to.
+
 use std::sync::Arc;
 
 use serde_json::json;
