@@ -12,7 +12,7 @@ const CONTROLLER: &str = "system:serviceaccount:tekton-chains:provost-controller
 /// Namespaces that a test of namespaces needs.
 const NAMESPACES: [&str; 3] = ["provost-system", "policy", "kyverno"];
 
-/// What each account may do: account, verb, resource, namespace.
+/// What each account may do: account, verb, resource, namespace. After a slash comes an object's name, after a hash a subresource.
 const MAY: [(&str, &str, &str, &str); 14] = [
     (CONTROLLER, "patch", "taskruns.tekton.dev", "anywhere"),
     (CONTROLLER, "list", "pipelineruns.tekton.dev", "anywhere"),
@@ -21,7 +21,7 @@ const MAY: [(&str, &str, &str, &str); 14] = [
     (CONTROLLER, "watch", "secrets/signing-secrets", "tekton-chains"),
     (CONTROLLER, "update", "leases.coordination.k8s.io", "tekton-chains"),
     (GATE, "watch", "clusterpolicies.kyverno.io", ""),
-    (GATE, "patch", "policies.kyverno.io/status", "anywhere"),
+    (GATE, "patch", "policies.kyverno.io#status", "anywhere"),
     (GATE, "list", "pods", "anywhere"),
     (GATE, "create", "mutatingwebhookconfigurations.admissionregistration.k8s.io", ""),
     (GATE, "update", "mutatingwebhookconfigurations.admissionregistration.k8s.io/provost-mutating", ""),
@@ -42,7 +42,7 @@ const MAY_NOT: [(&str, &str, &str, &str); 28] = [
     (GATE, "create", "pods", "anywhere"),
     (GATE, "delete", "pods", "anywhere"),
     (GATE, "patch", "pods", "anywhere"),
-    (GATE, "create", "pods/exec", "anywhere"),
+    (GATE, "create", "pods#exec", "anywhere"),
     (GATE, "update", "clusterpolicies.kyverno.io", ""),
     (GATE, "create", "policyexceptions.kyverno.io", "anywhere"),
     (GATE, "update", "validatingwebhookconfigurations.admissionregistration.k8s.io/kyverno-policy", ""),
@@ -91,7 +91,7 @@ pub(super) fn run(_: &Setting) -> Result<()> {
         bail!("the chart lets the gate read the controller's namespace");
     }
     // Without the console, its rights go.
-    helm(&cluster, &["upgrade", "provost", &chart()])?;
+    helm(&cluster, &["upgrade", "provost", &chart(), "--reset-values"])?;
     ask(&cluster, GATE, "create", "tokenreviews.authentication.k8s.io", "", false)?;
     ask(&cluster, GATE, "get", "secrets", "policy", false)?;
     helm(&cluster, &["uninstall", "provost"])?;
@@ -126,7 +126,11 @@ fn ask(
     namespace: &str,
     expected: bool,
 ) -> Result<()> {
-    let mut arguments = vec!["auth", "can-i", verb, resource, "--as", account, "--quiet"];
+    let (kind, subresource) = resource.split_once('#').unwrap_or((resource, ""));
+    let mut arguments = vec!["auth", "can-i", verb, kind, "--as", account, "--quiet"];
+    if !subresource.is_empty() {
+        arguments.extend(["--subresource", subresource]);
+    }
     match namespace {
         "" => {}
         "anywhere" => arguments.extend(["--namespace", "default"]),

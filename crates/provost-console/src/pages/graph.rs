@@ -13,10 +13,10 @@ const BOXES: usize = 6;
 const WIDTH: usize = 236;
 const HEIGHT: usize = 52;
 const GAP: usize = 14;
-const BETWEEN: usize = 64;
+const BETWEEN: usize = 48;
 const HEAD: usize = 26;
 /// How many characters of 12 units fit a box.
-const FITS: usize = 31;
+const FITS: usize = 29;
 
 struct Column {
     title: &'static str,
