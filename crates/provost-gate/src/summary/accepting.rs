@@ -1,5 +1,6 @@
 //! Accepting summaries: SLSA's seven steps, then the policy's digest and the age.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -110,10 +111,9 @@ pub fn judge(
     is("resourceUri", "/resourceUri", &expected.resource_uri)?;
     is("verificationResult", "/verificationResult", PASSED)?;
     let levels = predicate.get("verifiedLevels");
-    let has_level =
-        levels.and_then(Value::as_array).is_some_and(|levels| levels.iter().any(|one| one == LEVEL));
-    if !has_level {
-        let (field, expected) = ("verifiedLevels", format!("a list with {LEVEL:?}"));
+    if !are_levels(levels) {
+        let expected = format!("a list with {LEVEL:?}, at most one level of a track, and no failure");
+        let field = "verifiedLevels";
         return Err(Refused::Field { field, expected, found: shown(levels) });
     }
     let digest = &expected.policy_digest;
@@ -130,6 +130,17 @@ pub fn judge(
         return Err(Refused::Age { found, now, most_seconds: expected.most_age.as_secs() });
     }
     Ok(Accepted { policy: text("/policy/uri").unwrap_or_default().to_owned(), at: found })
+}
+
+/// Whether these are levels as we state them: ours among them, and of no track two, for then nobody knows which holds.
+fn are_levels(levels: Option<&Value>) -> bool {
+    let Some(levels) = levels.and_then(Value::as_array) else { return false };
+    let mut tracks = BTreeSet::new();
+    levels.iter().any(|one| one == LEVEL)
+        && levels.iter().all(|one| {
+            let track = one.as_str().and_then(|level| level.split_once("_LEVEL_"));
+            track.is_some_and(|(track, _)| tracks.insert(track))
+        })
 }
 
 /// A field as errors show it: the beginning of its JSON.

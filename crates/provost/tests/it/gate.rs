@@ -1,6 +1,7 @@
 //! The gate as an API server meets it: the running binary, asked over TLS.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, ChildStderr, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -102,6 +103,17 @@ impl Gate {
             validate = self.response("/validate", review.to_string().into_bytes());
         }
         json!({"uid": mutate["uid"], "mutate": mutate, "validate": validate})
+    }
+
+    /// What it answers to these bytes, sent as they are, until it hangs up.
+    pub(crate) fn wire(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.url.trim_start_matches("https://")).unwrap();
+        stream.write_all(bytes).unwrap();
+        // It need not wait for more: nobody who is refused has anything to add.
+        let _ = stream.shutdown(Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        answer
     }
 
     /// Waits until it says these words; what it said until then.

@@ -32,13 +32,12 @@ pub(super) fn perform(run: &Run, context: &Context, names: &Names) -> Vec<String
         }
     };
     let stdin = run.stdin.as_ref().map(|text| names.bytes(text)).unwrap_or_default();
-    let mut printed = Vec::new();
-    for line in stdin.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        printed.push(match &run.path {
-            None => gate.line(line).to_string(),
-            Some(path) => gate.response(path, line.to_vec()).to_string(),
-        });
-    }
+    let lines = || stdin.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let printed: Vec<String> = match (run.wire, &run.path) {
+        (true, _) => vec![gate.wire(&stdin).iter().map(|byte| format!("{byte:02x}")).collect()],
+        (_, None) => lines().map(|line| gate.line(line).to_string()).collect(),
+        (_, Some(path)) => lines().map(|line| gate.response(path, line.to_vec()).to_string()).collect(),
+    };
     let all = printed.join("\n");
     let mut wrong = Vec::new();
     for words in run.prints.iter().map(|words| names.fill(words)).filter(|words| !all.contains(words)) {

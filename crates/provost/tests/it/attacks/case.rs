@@ -317,6 +317,10 @@ pub(crate) struct Run {
     /// Whether what is held here is the command's own, and not asked of the gate.
     #[serde(default)]
     pub(crate) command_only: bool,
+    /// Whether the gate is sent what stands on standard input as it is, without TLS; what it answers is printed in
+    /// hexadecimal digits.
+    #[serde(default)]
+    pub(crate) wire: bool,
     /// The one path that the gate is asked at, in place of both `/mutate` and `/validate`.
     pub(crate) path: Option<String>,
     /// Requests (as in a lie) and how often each may be made.

@@ -8,6 +8,7 @@ use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use jiff::{SignedDuration, Timestamp};
 use provost_keys::{Hash, PrivateKey};
 use provost_oci::Digest;
 use serde_json::{Value, json};
@@ -111,6 +112,10 @@ pub(crate) fn play(case: &Case) -> Vec<String> {
     names.set("registry", registry.address.to_string());
     names.set("port", registry.address.port().to_string());
     names.set("other", other.address.to_string());
+    for (name, hours) in [("now", 0), ("earlier", -2), ("later", 2)] {
+        let time = Timestamp::now() + SignedDuration::from_hours(hours);
+        names.set(name, time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+    }
     // Every key of the corpus, refused ones among them.
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../corpus/keys")).unwrap() {
         let path = entry.unwrap().path();
