@@ -1,5 +1,8 @@
 //! PolicyExceptions: objects that some rules do not concern.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use provost_expr::wildcard;
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,6 +15,20 @@ use crate::policy::{Policy, PolicyKind, schema};
 use crate::request::Request;
 use crate::select::{self, Facts};
 
+/// The annotation with the time from which an exception does not count any more (security.md 22).
+pub const EXPIRES: &str = "provost.dev/expires-at";
+
+/// Until when an exception counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// For ever: it does not say.
+    Always,
+    /// Until this time.
+    Time(Timestamp),
+    /// Never: somebody wanted it to end, and said in a way that cannot be read.
+    Unreadable,
+}
+
 /// A `PolicyException` (kyverno.io/v2, v2beta1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exception {
@@ -21,6 +38,8 @@ pub struct Exception {
     pub namespace: String,
     /// What it says.
     pub spec: ExceptionSpec,
+    /// Until when it counts: [`EXPIRES`].
+    pub until: Until,
 }
 
 /// `spec` of an exception.
@@ -78,7 +97,43 @@ impl Exception {
         validate::selection::of_exception(&spec.matching, spec.background.unwrap_or(true), matching)
             .and_then(|()| validate::exception_names(&spec.exceptions))
             .map_err(refusal)?;
-        Ok(Self { spec, namespace: text("/metadata/namespace"), name })
+        let ends = document.pointer("/metadata/annotations").and_then(|all| all.get(EXPIRES));
+        let until = match ends.map(|text| text.as_str().and_then(|text| text.parse().ok())) {
+            None => Until::Always,
+            Some(Some(time)) => Until::Time(time),
+            Some(None) => Until::Unreadable,
+        };
+        Ok(Self { spec, namespace: text("/metadata/namespace"), name, until })
+    }
+
+    /// Whether it counts at this time.
+    #[must_use]
+    pub fn counts_at(&self, now: Timestamp) -> bool {
+        match self.until {
+            Until::Always => true,
+            Until::Time(end) => now < end,
+            Until::Unreadable => false,
+        }
+    }
+
+    /// How long it counts still, where it counts and ends.
+    #[must_use]
+    pub fn ends_in(&self, now: Timestamp) -> Option<Duration> {
+        match self.until {
+            Until::Time(end) if now < end => Some(end.duration_since(now).unsigned_abs()),
+            _ => None,
+        }
+    }
+
+    /// What is said of one that never counts, because its end cannot be read.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        (self.until == Until::Unreadable).then(|| {
+            format!(
+                "PolicyException {} does not count: {EXPIRES}: expected a time such as 2026-01-31T12:00:00Z",
+                self.key()
+            )
+        })
     }
 
     /// `namespace/name`.
@@ -111,5 +166,38 @@ impl Exception {
         // An exception that matches nothing in particular would except everything.
         let empty = self.spec.matching == MatchBlock::default();
         Ok(!empty && select::matches(&self.spec.matching, request, facts)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn exception(annotations: &Value) -> Exception {
+        let document = json!({"kind": "PolicyException", "metadata": {"name": "e", "namespace": "n", "annotations": annotations},
+            "spec": {"exceptions": [{"policyName": "p", "ruleNames": ["*"]}],
+                "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}}});
+        Exception::read("e.yaml", &document, true).unwrap()
+    }
+
+    #[test]
+    fn an_exception_counts_until_its_time_and_never_where_that_cannot_be_read() {
+        let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let all = [
+            exception(&Value::Null),
+            exception(&json!({EXPIRES: "2026-01-01T00:00:00Z"})),
+            exception(&json!({EXPIRES: "2026-01-01T00:01:00Z"})),
+            exception(&json!({EXPIRES: "2026-01-01T01:00:30+01:00"})),
+            exception(&json!({EXPIRES: "soon"})),
+            exception(&json!({EXPIRES: 7})),
+        ];
+        let counts = all.each_ref().map(|one| one.counts_at(now));
+        assert_eq!(counts, [true, false, true, true, false, false]);
+        let said = all.each_ref().map(|one| one.remark().is_some());
+        assert_eq!(said, [false, false, false, false, true, true]);
+        let left = all.each_ref().map(|one| one.ends_in(now).map(|left| left.as_secs()));
+        assert_eq!(left, [None, None, Some(60), Some(30), None, None]);
     }
 }

@@ -8,15 +8,15 @@ use serde_json::Value;
 
 /// What the ConfigMap says.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Configured {
+pub struct Configured {
     /// As far as judging goes.
-    pub(super) judging: Settings,
+    pub judging: Settings,
     /// What is not judged.
-    pub(super) filters: Filters,
+    pub filters: Filters,
     /// How the webhooks are registered.
     pub(super) webhooks: WebhookSettings,
     /// What is wrong with it.
-    pub(super) faults: Vec<String>,
+    pub faults: Vec<String>,
 }
 
 /// How the webhooks are registered.
@@ -42,7 +42,8 @@ fn is_kyvernos(label: &str) -> bool {
 
 impl Configured {
     /// Reads `data`; without a ConfigMap all is as in Kyverno without one, but for what it ships with.
-    pub(super) fn read(namespace: &str, data: Option<&BTreeMap<String, String>>) -> Self {
+    #[must_use]
+    pub fn read(namespace: &str, data: Option<&BTreeMap<String, String>>) -> Self {
         let judging = Settings { namespace: namespace.to_owned(), ..Settings::default() };
         let Some(data) = data else {
             return Self { judging, filters: Filters::of_kyverno(namespace), ..Self::default() };

@@ -17,9 +17,6 @@ use super::kept::{Name, Told, What};
 use super::live::Live;
 use super::settings::Configured;
 
-/// The annotation with the time from which an exception does not count any more (security.md 22).
-pub const EXPIRES: &str = "provost.dev/expires-at";
-
 /// Which exceptions count: Kyverno's `--enablePolicyException` and `--exceptionNamespace`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExceptionRule {
@@ -52,13 +49,6 @@ pub(super) struct Stored {
     pub(super) read: Read,
 }
 
-/// An exception that may count.
-#[derive(Clone, Debug)]
-struct Excepting {
-    exception: Exception,
-    until: Option<Timestamp>,
-}
-
 /// What is known of the cluster.
 pub(super) struct Known {
     namespace: String,
@@ -68,7 +58,7 @@ pub(super) struct Known {
     epoch: u64,
     listed: BTreeSet<What>,
     policies: BTreeMap<(What, Name), Stored>,
-    exceptions: BTreeMap<Name, Excepting>,
+    exceptions: BTreeMap<Name, Exception>,
     namespaces: Objects,
     role_bindings: Objects,
     cluster_role_bindings: Objects,
@@ -233,23 +223,11 @@ impl Known {
         if !self.rule.takes(&name.0) {
             return;
         }
-        let until = object.pointer("/metadata/annotations").and_then(|all| all.get(EXPIRES)?.as_str());
-        let until = match until.map(str::parse) {
-            None => None,
-            Some(Ok(time)) => Some(time),
-            Some(Err(_)) => {
-                // Somebody wanted it to end, and cannot have meant never.
-                self.remarks.push(format!(
-                    "PolicyException {}/{} does not count: {EXPIRES}: expected a time such as 2026-01-31T12:00:00Z",
-                    name.0, name.1
-                ));
-                return;
-            }
-        };
         let mut found = load("the API server", std::slice::from_ref(object));
         match (found.exceptions.pop(), found.refused.pop()) {
             (Some(exception), _) => {
-                self.exceptions.insert(name, Excepting { exception, until });
+                self.remarks.extend(exception.remark());
+                self.exceptions.insert(name, exception);
                 self.is_new = true;
             }
             (None, refused) => {
@@ -307,14 +285,12 @@ impl Known {
                 Read::Refused(_, unread) => sight.unread.extend(unread.as_deref().cloned()),
             }
         }
-        let counting = self.exceptions.values().filter(|one| one.until.is_none_or(|until| now < until));
-        sight.exceptions = counting.map(|one| one.exception.clone()).collect();
+        sight.exceptions = self.exceptions.values().filter(|one| one.counts_at(now)).cloned().collect();
         sight
     }
 
     /// How long it is until the next exception expires.
     pub(super) fn next_end(&self, now: Timestamp) -> Option<Duration> {
-        let ends = self.exceptions.values().filter_map(|one| one.until).filter(|until| *until > now);
-        ends.min().map(|until| until.duration_since(now).unsigned_abs())
+        self.exceptions.values().filter_map(|one| one.ends_in(now)).min()
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod anchors;
 mod given;
 mod left;
+pub(crate) mod stored;
 pub(crate) mod surroundings;
 
 use std::path::PathBuf;

@@ -8,19 +8,17 @@ use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use provost_gate::log::{Entry, LINE};
 use provost_gate::replay::{Basics, Change, Replayed, Replayer, Report, Row};
-use provost_kyverno::message::{printable, refusal};
-use provost_kyverno::policy::load::Documents;
-use provost_kyverno::{Objects, Settings, load};
+use provost_kyverno::message::printable;
+use provost_kyverno::{Objects, Settings};
 
 use super::apply::anchors::AnchorFlags;
-use super::apply::surroundings::{Registries, documents, documents_of_tree};
+use super::apply::stored;
+use super::apply::surroundings::{Registries, documents};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::machine::Machine;
 use crate::registry_flags::RegistryFlags;
 
-/// The exit code when a policy is refused, as of `review`.
-const REFUSED: u8 = 2;
 /// The exit code when some decision would be another.
 const CHANGES: u8 = 3;
 /// The exit code when nothing is known to change, and something could not be checked.
@@ -58,7 +56,7 @@ enum Form {
 /// Judges every line again. Exit code 0: nothing changes; 1: the log or a file cannot be read; 2: a policy is refused;
 /// 3: something changes; 4: nothing is known to change, and something could not be checked.
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
-    let found = policies(&args.policies, face)?;
+    let found = stored::counting(&args.policies, face)?;
     let mut objects = Vec::new();
     for path in &args.objects {
         objects.extend(documents(path)?);
@@ -111,28 +109,6 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         return Err(Failure::quiet(UNCHECKED));
     }
     Ok(())
-}
-
-fn policies(paths: &[PathBuf], face: &Face) -> Result<Documents, Failure> {
-    let mut found = Documents::default();
-    for path in paths {
-        for (file, documents) in documents_of_tree(path)? {
-            let read = load(&file, &documents);
-            found.policies.extend(read.policies);
-            found.refused.extend(read.refused);
-            found.exceptions.extend(read.exceptions);
-            for kind in read.others {
-                face.say(format!("{file}: a document of kind {kind:?} is no policy and is left aside"));
-            }
-        }
-    }
-    if !found.refused.is_empty() {
-        for refused in &found.refused {
-            face.say(refusal::of(refused));
-        }
-        return Err(Failure::quiet(REFUSED));
-    }
-    Ok(found)
 }
 
 fn opened(path: &Path) -> std::io::Result<Box<dyn BufRead>> {

@@ -3,20 +3,18 @@
 use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 
+use provost_kyverno::Objects;
 use provost_kyverno::message::refusal;
-use provost_kyverno::policy::load::Documents;
 use provost_kyverno::request::read::{REVIEW_LIMIT, Unread, review as request_of};
 use provost_kyverno::review::{OWN_WARNING, review, unanswered};
-use provost_kyverno::{Objects, load};
 
 use super::apply::anchors::AnchorFlags;
-use super::apply::surroundings::{Surroundings, documents, documents_of_tree};
+use super::apply::stored;
+use super::apply::surroundings::{Surroundings, documents};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::registry_flags::RegistryFlags;
 
-/// The exit code when a policy is refused.
-const REFUSED: u8 = 2;
 /// The exit code when a line is no request.
 const UNREAD: u8 = 1;
 
@@ -38,24 +36,7 @@ pub(crate) struct Args {
 /// Answers every line of standard input, those that are no requests with a denial that says why and an exit code of 1
 /// in the end; a policy that may not be stored ends it with exit code 2.
 pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
-    let mut found = Documents::default();
-    for path in &args.policies {
-        for (file, documents) in documents_of_tree(path)? {
-            let read = load(&file, &documents);
-            found.policies.extend(read.policies);
-            found.refused.extend(read.refused);
-            found.exceptions.extend(read.exceptions);
-            for kind in read.others {
-                face.say(format!("{file}: a document of kind {kind:?} is no policy and is left aside"));
-            }
-        }
-    }
-    if !found.refused.is_empty() {
-        for refused in &found.refused {
-            face.say(refusal::of(refused));
-        }
-        return Err(Failure::quiet(REFUSED));
-    }
+    let found = stored::counting(&args.policies, face)?;
     for policy in &found.policies {
         for warning in &policy.warnings {
             face.say(format!("Warning: {}", refusal::warning(warning)));

@@ -1,5 +1,6 @@
 //! What `apply` is given: policies, exceptions, objects, values, a user, and what it was told to leave aside.
 
+use jiff::Timestamp;
 use provost_kyverno::apply::Stage;
 use provost_kyverno::load;
 use provost_kyverno::policy::load::Documents;
@@ -52,6 +53,9 @@ impl Given {
         };
         given.policies(args)?;
         given.resources(args)?;
+        let now = Timestamp::now();
+        given.notes.extend(given.documents.exceptions.iter().filter_map(|one| one.remark()));
+        given.documents.exceptions.retain(|one| one.counts_at(now));
         for path in &args.objects {
             given.known.0.extend(documents(path)?);
         }
