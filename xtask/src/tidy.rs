@@ -37,6 +37,7 @@ pub fn problems() -> Result<Vec<String>> {
     problems.extend(files::check(&root)?);
     problems.extend(dependencies::check(&root)?);
     problems.extend(deploying::check(&root)?);
+    problems.extend(deploying::check_stopping(&root)?);
     problems.extend(render::check(&root)?);
     Ok(problems)
 }

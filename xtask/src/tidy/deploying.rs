@@ -1,4 +1,4 @@
-//! Whether alerts and dashboard ask for metrics that the binary exposes.
+//! Whether alerts and dashboard ask for metrics that the binary exposes, and Pods are given the time that stopping takes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,6 +14,39 @@ const ASKED: [&str; 2] = ["deploy/chart/alerts.yaml", "deploy/chart/dashboard.js
 const FAMILIES: [&str; 3] = ["provost_", "kyverno_", "watcher_"];
 /// What Prometheus and OpenMetrics add to a name.
 const ENDINGS: [&str; 5] = ["_total", "_bucket", "_sum", "_count", "_info"];
+
+/// The manifests of both services, as the chart renders them.
+const RENDERED: &str = "deploy/provost.yaml";
+/// The seconds that stopping takes at most: 5 in which the Service learns of it, 20 for what is in hand, 3 for what waits to
+/// be written, and 2 beside.
+const STOPPING: u32 = 5 + 20 + 3 + 2;
+
+/// Names every Deployment whose Pods are killed before they can have stopped.
+pub(crate) fn check_stopping(root: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(root.join(RENDERED)).with_context(|| RENDERED.to_owned())?;
+    Ok(killed(&text)
+        .into_iter()
+        .map(|name| {
+            format!(
+                "{RENDERED}: the Deployment {name} lacks terminationGracePeriodSeconds of {STOPPING} or more"
+            )
+        })
+        .collect())
+}
+
+/// The Deployments of a text of many documents that give their Pods too little time.
+fn killed(text: &str) -> Vec<String> {
+    let after = |document: &str, key: &str| {
+        let line = document.lines().find_map(|line| line.trim().strip_prefix(key).map(str::trim));
+        line.map(str::to_owned)
+    };
+    let deployments = text.split("\n---").filter(|one| one.lines().any(|line| line == "kind: Deployment"));
+    let short = deployments.filter(|one| {
+        let given = after(one, "terminationGracePeriodSeconds:").and_then(|text| text.parse::<u32>().ok());
+        given.is_none_or(|given| given < STOPPING)
+    });
+    short.map(|one| after(one, "name:").unwrap_or_default()).collect()
+}
 
 /// Names every metric that is asked for and exposed by nobody.
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
@@ -66,6 +99,13 @@ fn is_name(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_that_is_killed_too_early_is_found() {
+        let text = "kind: Service\nmetadata:\n  name: s\n---\nkind: Deployment\nmetadata:\n  name: a\nspec:\n      terminationGracePeriodSeconds: 29\n\
+                    ---\nkind: Deployment\nmetadata:\n  name: b\n---\nkind: Deployment\nmetadata:\n  name: c\nspec:\n      terminationGracePeriodSeconds: 30\n";
+        assert_eq!(killed(text), ["a", "b"]);
+    }
 
     #[test]
     fn a_metric_that_nobody_exposes_is_found() {
