@@ -6,6 +6,7 @@ mod chains;
 mod chart;
 mod console;
 mod demo;
+mod image;
 mod kms;
 mod kube;
 mod registry;
@@ -21,7 +22,7 @@ use crate::shell;
 /// One part: its name on the command line, and what runs it.
 type Part = (&'static str, fn(&Setting) -> Result<()>);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("demo", demo::run),
     ("registry", registry::run),
     ("kube", kube::run),
@@ -31,6 +32,7 @@ const PARTS: [Part; 9] = [
     ("sigstore", sigstore::run),
     ("chart", chart::run),
     ("console", console::run),
+    ("image", image::run),
 ];
 
 /// What the parts are run with.
@@ -117,7 +119,7 @@ mod tests {
         let error = run(&["--short", "nosuch"]).map_err(|error| error.to_string());
         assert_eq!(
             error,
-            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, admission, sigstore, chart, console"
+            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, admission, sigstore, chart, console, image"
                 .to_owned())
         );
     }
