@@ -1,6 +1,7 @@
 //! The one way in: a request, answered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -67,6 +68,8 @@ const SCANNING: Duration = Duration::from_secs(30);
 pub struct Gate {
     parts: Parts,
     memory: Memory,
+    /// How many requests are being answered.
+    answering: AtomicUsize,
 }
 
 impl Gate {
@@ -80,7 +83,7 @@ impl Gate {
     #[must_use]
     pub fn remembering(parts: Parts, limits: Limits, say: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let memory = Memory::new(Arc::clone(&parts.stores), limits, say);
-        Self { parts, memory }
+        Self { parts, memory, answering: AtomicUsize::new(0) }
     }
 
     /// What it remembers of registries.
@@ -98,6 +101,7 @@ impl Gate {
     /// The `response` to a request, for an API server.
     pub async fn answer(&self, asked: Asked) -> Value {
         let began = Instant::now();
+        let _answering = Answering::among(&self.answering);
         let sight = self.parts.sights.borrow().clone();
         let limit = asked.limit.min(LONGEST_WAITING);
         let answer_by = tokio::time::Instant::now() + limit.saturating_sub(MARGIN.min(limit / 10));
@@ -152,7 +156,24 @@ impl Gate {
             return None;
         }
         let stores = self.memory.of_request(&request.namespace, tokio::time::Instant::now() + SCANNING);
-        Some(judge(&self.world(sight, &stores), policies, exceptions, request).await)
+        let mut judgement = judge(&self.world(sight, &stores), policies, exceptions, request).await;
+        judgement.notes.extend(stores.stale());
+        Some(judgement)
+    }
+
+    /// Whether any request is being answered; what nobody waits for waits until there is none.
+    #[must_use]
+    pub fn is_answering(&self) -> bool {
+        self.answering.load(Ordering::Relaxed) > 0
+    }
+
+    /// Looks at the images of an object that runs already, so that what registries say of them is remembered when they are
+    /// asked about; nobody hears what comes of it. Whether anything was looked at.
+    pub async fn warm(&self, request: &Request) -> bool {
+        let sight = self.parts.sights.borrow().clone();
+        let policies: Vec<&Policy> = sight.policies.iter().map(Arc::as_ref).collect();
+        // No exception holds it back: it may have ended when the object is made again.
+        self.scan(&sight, &policies, &[], request).await.is_some()
     }
 
     fn world<'a>(&'a self, sight: &'a Sight, stores: &'a dyn Stores) -> World<'a> {
@@ -203,10 +224,11 @@ impl Gate {
             return response::unread(request, unread);
         }
         let judgement = judge(&world, &policies, &sight.exceptions, request).await;
-        match unchanged && unchanged::is_only_unchecked(&judgement) {
+        let answer = match unchanged && unchanged::is_only_unchecked(&judgement) {
             true => response::unchanged(request, judgement),
             false => response::of(hook, request, judgement, &unread),
-        }
+        };
+        response::stale(answer, stores.stale())
     }
 }
 
@@ -221,6 +243,22 @@ fn enforces(sight: &Sight, hook: &Hook) -> bool {
     share.failure_policy() == FailurePolicy::Fail
         || !sight.unread.is_empty()
         || sight.policies.iter().any(|policy| share.takes(policy) && may(policy))
+}
+
+/// One request that is being answered, however that ends.
+struct Answering<'a>(&'a AtomicUsize);
+
+impl<'a> Answering<'a> {
+    fn among(all: &'a AtomicUsize) -> Self {
+        all.fetch_add(1, Ordering::Relaxed);
+        Self(all)
+    }
+}
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod flights;
 mod kept;
 mod permits;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -46,6 +47,8 @@ pub struct Limits {
     pub namespace: usize,
     /// Questions under way at once to one registry host: four namespaces' worth.
     pub host: usize,
+    /// How long the set of attestations of a digest is reused: [`LIFE`] or less.
+    pub life: Duration,
     /// For how long past its life an answer is used when its registry gives none: no connection, 429 or 5xx. Zero unless the
     /// operator asks for it.
     pub stale_if_error: Duration,
@@ -53,7 +56,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 32 * 1024 * 1024, share: 75, namespace: 64, host: 256, stale_if_error: Duration::ZERO }
+        Self {
+            bytes: 32 * 1024 * 1024,
+            share: 75,
+            namespace: 64,
+            host: 256,
+            life: LIFE,
+            stale_if_error: Duration::ZERO,
+        }
     }
 }
 
@@ -156,7 +166,7 @@ impl Memory {
     /// which is no verdict.
     #[must_use]
     pub fn of_request(&self, namespace: &str, deadline: Instant) -> Asking<'_> {
-        Asking { memory: self, namespace: namespace.into(), deadline }
+        Asking { memory: self, namespace: namespace.into(), deadline, stale: Arc::default() }
     }
 }
 
@@ -165,6 +175,31 @@ pub struct Asking<'a> {
     memory: &'a Memory,
     namespace: Arc<str>,
     deadline: Instant,
+    stale: Arc<Stale>,
+}
+
+/// The answers that one request used although they had outlived their time, in words.
+#[derive(Debug, Default)]
+struct Stale(Mutex<BTreeSet<String>>);
+
+/// How many of them are told of one request: all are alike, of one registry that is away.
+const STALE_TOLD: usize = 8;
+
+impl Stale {
+    fn used(&self, words: String) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < STALE_TOLD {
+            all.insert(words);
+        }
+    }
+}
+
+impl Asking<'_> {
+    /// The answers that were used so far although they had outlived their time, in words.
+    #[must_use]
+    pub fn stale(&self) -> Vec<String> {
+        self.stale.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
 }
 
 impl Stores for Asking<'_> {
@@ -180,6 +215,7 @@ impl Stores for Asking<'_> {
             credentials: digest_of(&credentials),
             fresh: access.fresh,
             deadline: self.deadline,
+            stale: Arc::clone(&self.stale),
         }))
     }
 }

@@ -3,7 +3,9 @@
 //! Labels come from objects and policies that others write, so each kind of label has a bounded number of values;
 //! what comes after counts as `other`.
 
+mod decided;
 mod labels;
+mod requests;
 mod timed;
 
 use std::sync::Arc;
@@ -18,18 +20,13 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use provost_kyverno::outcome::{PolicyOutcome, RuleOutcome};
-use provost_kyverno::policy::{Action, PolicyKind};
-use provost_kyverno::{Policy, Request};
 
 use crate::backlog::Load;
-use crate::codes;
-use crate::hook::Hook;
 use crate::memory::Counts;
-use crate::record::{Decided, Hears};
-use crate::sight::Sight;
 use labels::{Bounded, Labels};
 
+pub use decided::Cause;
+pub use requests::Counted;
 pub use timed::Timed;
 
 /// From half a millisecond, a cached verdict, to the longest webhook there is, in seconds.
@@ -56,24 +53,6 @@ impl Queue {
             Self::Events => "events",
             Self::Reports => "reports",
             Self::Summaries => "summaries",
-        }
-    }
-}
-
-/// Which process judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// A request for admission.
-    Admission,
-    /// The background scan.
-    Scan,
-}
-
-impl Cause {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Admission => "admission_request",
-            Self::Scan => "background_scan",
         }
     }
 }
@@ -213,17 +192,6 @@ impl Metrics {
         self.loads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// An HTTP request was answered. `path` is one of our own paths, not the caller's text.
-    pub fn http(&self, method: &str, path: &'static str, status: u16, took: Duration) {
-        let labels = vec![
-            ("http_method", self.bounded.of("http_method", method)),
-            ("http_url", path.to_owned()),
-            ("http_status", status.to_string()),
-        ];
-        self.http_requests.get_or_create(&labels).inc();
-        self.http_seconds.get_or_create(&labels).observe(took.as_secs_f64());
-    }
-
     /// A registry answered, or did not: `error` is a code of [`codes::store`].
     pub fn registry(&self, host: &str, took: Duration, error: Option<&'static str>) {
         let host = self.bounded.of("registry", host);
@@ -258,82 +226,6 @@ impl Metrics {
         self.scan_seconds.set(took.as_secs_f64());
     }
 
-    /// What is judged by has changed.
-    pub fn sight(&self, sight: &Sight) {
-        let before = self.epoch.set(i64::try_from(sight.epoch).unwrap_or(i64::MAX));
-        if before != 0 {
-            self.policy_changes.get_or_create(&vec![("policy_change_type", "updated".to_owned())]).inc();
-        }
-        self.rule_info.clear();
-        for policy in &sight.policies {
-            for rule in &policy.rules {
-                let mut labels = self.of_policy(Some(policy), &policy.namespace, &policy.name);
-                labels.push(("rule_name", self.bounded.of("rule_name", &rule.name)));
-                labels.push(("rule_type", "imageVerify".to_owned()));
-                self.rule_info.get_or_create(&labels).set(1);
-            }
-        }
-    }
-
-    /// Results of a judgement, for whatever cause it was made.
-    pub fn judged(
-        &self,
-        sight: &Sight,
-        request: &Request,
-        outcomes: &[PolicyOutcome],
-        cause: Cause,
-        took: Duration,
-    ) {
-        let spoke = outcomes.iter().filter(|p| !p.verified.is_empty() || !p.checked.is_empty());
-        let mut any = false;
-        for outcome in spoke {
-            any = true;
-            let stored =
-                sight.policies.iter().find(|p| p.name == outcome.name && p.namespace == outcome.namespace);
-            let stored = stored.map(AsRef::as_ref);
-            let mut of_policy = self.of_policy(stored, &outcome.namespace, &outcome.name);
-            of_policy.extend(self.of_request(request));
-            of_policy.push(("rule_execution_cause", cause.name().to_owned()));
-            for rule in outcome.verified.iter().chain(&outcome.checked) {
-                let mut labels = of_policy.clone();
-                labels.push(("rule_name", self.bounded.of("rule_name", &rule.rule)));
-                labels.push(("rule_type", "imageVerify".to_owned()));
-                labels.push(("rule_result", rule.status.name().to_owned()));
-                labels.push(("policy_validation_mode", mode(rule.action).to_owned()));
-                self.results.get_or_create(&self.bounded.fit("results", &labels)).inc();
-            }
-            let of_policy = self.bounded.fit("policies", &of_policy);
-            self.policy_seconds.get_or_create(&of_policy).observe(took.as_secs_f64());
-        }
-        if any {
-            self.verification_seconds.observe(took.as_secs_f64());
-        }
-    }
-
-    fn of_policy(&self, policy: Option<&Policy>, namespace: &str, name: &str) -> Labels {
-        let kind = match policy.map(|policy| policy.kind) {
-            Some(PolicyKind::Cluster) => "cluster",
-            Some(PolicyKind::Namespaced) => "namespaced",
-            None if namespace.is_empty() => "cluster",
-            None => "namespaced",
-        };
-        let background = policy.is_some_and(|policy| policy.spec.background.unwrap_or(true));
-        vec![
-            ("policy_background_mode", background.to_string()),
-            ("policy_type", kind.to_owned()),
-            ("policy_namespace", self.bounded.of("policy_namespace", or_dash(namespace))),
-            ("policy_name", self.bounded.of("policy_name", name)),
-        ]
-    }
-
-    fn of_request(&self, request: &Request) -> Labels {
-        vec![
-            ("resource_kind", self.bounded.of("resource_kind", &request.kind.kind)),
-            ("resource_namespace", self.bounded.of("resource_namespace", or_dash(&request.namespace))),
-            ("resource_request_operation", request.operation.name().to_lowercase()),
-        ]
-    }
-
     /// The text that Prometheus reads (OpenMetrics 1.0).
     #[must_use]
     pub fn text(&self) -> String {
@@ -365,57 +257,6 @@ impl Metrics {
         let _ = encode(&mut text, &self.registry);
         text
     }
-}
-
-impl Hears for Metrics {
-    fn heard(&self, decided: &Arc<Decided>) {
-        let allowed = decided.is_allowed();
-        let webhook = match decided.hook {
-            Hook::Mutate(_) => "MutatingWebhookConfiguration",
-            Hook::Validate(_) => "ValidatingWebhookConfiguration",
-        };
-        let mut labels = self.of_request(&decided.request);
-        labels.push(("request_allowed", allowed.to_string()));
-        labels.push(("request_webhook", webhook.to_owned()));
-        labels.push(("dry_run", decided.dry_run.to_string()));
-        let labels = self.bounded.fit("requests", &labels);
-        self.requests.get_or_create(&labels).inc();
-        self.review_seconds.get_or_create(&labels).observe(decided.took.as_secs_f64());
-        let ground =
-            vec![("basis", decided.basis.name().to_owned()), ("request_allowed", allowed.to_string())];
-        self.decisions.get_or_create(&ground).inc();
-        let Some(judgement) = &decided.judgement else { return };
-        self.judged(&decided.sight, &decided.request, &judgement.policies, Cause::Admission, decided.took);
-        if allowed {
-            return;
-        }
-        let outcomes = judgement.policies.iter().flat_map(|p| p.verified.iter().chain(&p.checked));
-        let mut why: Vec<&'static str> =
-            outcomes.filter(|o| denies(o)).flat_map(|o| codes::of(&o.finding)).collect();
-        why.sort_unstable();
-        why.dedup();
-        for code in why {
-            self.denied.get_or_create(&vec![("code", code.to_owned())]).inc();
-        }
-    }
-}
-
-/// Whether a result may be why an object was denied.
-fn denies(outcome: &RuleOutcome) -> bool {
-    use provost_kyverno::Status::{Error, Fail};
-    matches!(outcome.status, Fail | Error)
-}
-
-fn mode(action: Action) -> &'static str {
-    match action {
-        Action::Enforce => "enforce",
-        Action::Audit => "audit",
-    }
-}
-
-/// Kyverno's word for what has no namespace.
-fn or_dash(namespace: &str) -> &str {
-    if namespace.is_empty() { "-" } else { namespace }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::sight::Sight;
 pub enum Basis {
     /// The policies were judged by.
     Judged,
+    /// The policies were judged by, and what a registry said before counted because it says nothing now.
+    Stale,
     /// What is needed for judging is not there yet.
     NotLoaded,
     /// The time was over before all was judged.
@@ -35,6 +37,7 @@ impl Basis {
     pub fn name(self) -> &'static str {
         match self {
             Self::Judged => "judged",
+            Self::Stale => "stale",
             Self::NotLoaded => "not-loaded",
             Self::Late => "late",
             Self::Unread => "unread",

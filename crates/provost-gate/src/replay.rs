@@ -5,7 +5,6 @@
 //! check": neither let in nor denied.
 
 mod needs;
-mod once;
 mod report;
 
 use std::collections::HashMap;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use provost_kyverno::outcome::{PolicyOutcome, RuleOutcome};
 use provost_kyverno::policy::Action;
 use provost_kyverno::select::Facts;
+use provost_kyverno::stores::Remembered;
 use provost_kyverno::{
     Anchors, Cluster, Exception, Judgement, Policy, Request, Settings, Status, Stores, message,
 };
@@ -99,7 +99,7 @@ impl Replayer {
         let sight = Sight { epoch: 1, policies, exceptions, settings, ..Sight::default() };
         // The gate gets the sight of each line from here.
         let (_, sights) = watch::channel(Arc::new(Sight::default()));
-        let stores = Arc::new(once::Once::new(stores));
+        let stores = Arc::new(Remembered::new(stores));
         let parts = Parts { sights, cluster: cluster.clone(), stores, machine, anchors, hearers: Vec::new() };
         Self { gate: Gate::new(parts), sight, cluster, knows_cluster, known: HashMap::new() }
     }

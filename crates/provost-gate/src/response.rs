@@ -25,13 +25,35 @@ pub(crate) fn of(hook: &Hook, request: &Request, judgement: Judgement, unread: &
         _ => answers.mutate,
     };
     let allowed = response.get("allowed").and_then(Value::as_bool).unwrap_or_default();
-    if let (Some(fields), true, false) = (response.as_object_mut(), allowed, unread.is_empty()) {
-        let warnings = fields.entry("warnings").or_insert_with(|| json!([]));
-        if let Value::Array(warnings) = warnings {
-            warnings.extend(unread.iter().map(|unread| Value::String(words(unread))));
-        }
+    if allowed {
+        warn(&mut response, unread.iter().map(|unread| words(unread)));
     }
     Answer { basis: Basis::Judged, judgement: Some(judgement), response }
+}
+
+/// The same answer, which says on what stale answers of registries it stands, whatever it is (security.md 11).
+pub(crate) fn stale(mut answer: Answer, uses: Vec<String>) -> Answer {
+    if uses.is_empty() {
+        return answer;
+    }
+    warn(&mut answer.response, uses.iter().map(|words| format!("{OWN_WARNING}{words}")));
+    if answer.basis == Basis::Judged {
+        answer.basis = Basis::Stale;
+    }
+    if let Some(judgement) = &mut answer.judgement {
+        judgement.notes.extend(uses);
+    }
+    answer
+}
+
+/// Adds warnings to a response, whether it lets in or denies.
+fn warn(response: &mut Value, words: impl Iterator<Item = String>) {
+    let mut words = words.map(Value::String).peekable();
+    if let (Some(fields), Some(_)) = (response.as_object_mut(), words.peek())
+        && let Value::Array(warnings) = fields.entry("warnings").or_insert_with(|| json!([]))
+    {
+        warnings.extend(words);
+    }
 }
 
 /// A stored policy that enforces cannot be judged by, and may be about this object (security.md 10).

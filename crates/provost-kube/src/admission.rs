@@ -27,6 +27,7 @@ pub(crate) mod discovery;
 mod doorkeeper;
 mod kept;
 mod live;
+mod one;
 mod registering;
 mod running;
 mod settings;
@@ -37,8 +38,9 @@ mod webhooks;
 pub use authority::{CertificateSource, Serve, ServerPair};
 pub use doorkeeper::{ApiDoorkeeper, GROUP, RESOURCE};
 pub use registering::uninstall;
-pub use running::{PODS_LIMIT, running_pods};
-pub use sights::{EXPIRES, ExceptionRule};
+pub use running::{PODS_LIMIT, Running};
+pub use settings::Configured;
+pub use sights::ExceptionRule;
 pub use webhooks::Reached;
 
 use authority::Authority;
@@ -258,4 +260,4 @@ async fn gather(known: &mut Known, first: Told, changes: &mut mpsc::Receiver<Tol
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

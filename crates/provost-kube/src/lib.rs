@@ -27,6 +27,7 @@ pub mod scan;
 pub mod settings;
 mod signing_key;
 pub mod supervise;
+pub mod warm;
 pub mod watching;
 
 pub use cluster::{Cluster, ClusterError};

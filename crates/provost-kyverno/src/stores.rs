@@ -9,7 +9,7 @@ use std::sync::Arc;
 use provost_registry::Store;
 
 pub use memo::Memo;
-pub(crate) use remembered::Remembered;
+pub use remembered::Remembered;
 
 /// How an entry wants its registry asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

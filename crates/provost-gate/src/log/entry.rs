@@ -73,6 +73,9 @@ pub struct Entry {
     pub basis: String,
     /// What each rule found.
     pub results: Vec<Outcome>,
+    /// What else there is to know: images that patterns miss, answers of registries that were stale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// How many results are not in the line, beyond the first 2,000.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub results_left_out: usize,
@@ -164,6 +167,7 @@ impl Entry {
         let mut results = results(decided, &places);
         let results_left_out = results.len().saturating_sub(RESULTS);
         results.truncate(RESULTS);
+        let notes = decided.judgement.iter().flat_map(|judgement| &judgement.notes);
         let user = request.user.as_ref().map(|user| User {
             username: cut(&user.name, TEXT),
             groups: user.groups.iter().take(GROUPS).map(|group| cut(group, TEXT)).collect(),
@@ -190,6 +194,7 @@ impl Entry {
             allowed: decided.is_allowed(),
             basis: decided.basis.name().to_owned(),
             results,
+            notes: notes.take(IMAGES).map(|note| cut(note, TEXT)).collect(),
             results_left_out,
             epoch: decided.epoch,
             policies: policies(decided),

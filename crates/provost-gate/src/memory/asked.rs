@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::flights::Asked;
 use super::kept::{Answer, Key, Known, Question};
-use super::{ABSENT_LIFE, Counts, LIFE, Shared};
+use super::{ABSENT_LIFE, Counts, LIFE, Shared, Stale};
 
 /// The largest blob that is remembered, in bytes: provenances stay below 100 KiB, and a large SBOM would push out a hundred
 /// of them.
@@ -29,6 +29,7 @@ pub(super) struct AskedStore {
     /// Whether sets of attestations are to be asked for anew.
     pub(super) fresh: bool,
     pub(super) deadline: Instant,
+    pub(super) stale: Arc<Stale>,
 }
 
 /// How an answer may be reused.
@@ -72,7 +73,8 @@ impl AskedStore {
 
     fn remembered(&self, key: &Key) -> Option<Answer> {
         let Known { answer, since } = self.shared.kept().get(key)?;
-        let life = if matches!(answer, Answer::Absent(_)) { ABSENT_LIFE } else { LIFE };
+        let life = self.shared.limits.life;
+        let life = if matches!(answer, Answer::Absent(_)) { ABSENT_LIFE.min(life) } else { life };
         (since.elapsed() <= life).then_some(answer)
     }
 
@@ -83,12 +85,15 @@ impl AskedStore {
             return Err(error);
         }
         let known = self.shared.kept().get(key);
-        match known.filter(|known| known.since.elapsed() <= LIFE + allowed) {
+        match known.filter(|known| known.since.elapsed() <= self.shared.limits.life + allowed) {
             Some(Known { answer: Answer::Absent(_), .. }) | None => Err(error),
             Some(Known { answer, since }) => {
                 Counts::add(&self.shared.counts.stale);
                 let age = since.elapsed().as_secs();
-                (self.shared.say)(&format!("using an answer of {} that is {age} s old: {error}", self.host));
+                let words =
+                    format!("stale: an answer of {} that is {age} s old was used: {error}", self.host);
+                (self.shared.say)(&words);
+                self.stale.used(words);
                 Ok(answer)
             }
         }

@@ -6,15 +6,19 @@ use std::time::Duration;
 use super::*;
 use crate::backlog::backlog;
 use crate::log::tests::denied;
+use crate::record::Hears as _;
 use crate::record::tests::decided;
 
 #[test]
 fn kyvernos_metrics_have_their_names_and_ours_stand_beside_them() {
-    let metrics = Metrics::new();
+    let metrics = Arc::new(Metrics::new());
     metrics.heard(&Arc::new(denied()));
     metrics.registry("reg.example", Duration::from_millis(3), Some("registry-rate"));
     metrics.cache("manifest", "hit");
-    metrics.http("POST", "/mutate", 200, Duration::from_millis(2));
+    let counted = Counted::new((), Arc::clone(&metrics));
+    for _ in 0..2 {
+        counted.count("POST", "/mutate", http::StatusCode::OK, Duration::from_millis(2));
+    }
     metrics.certificate(Timestamp::UNIX_EPOCH, Timestamp::from_second(1000).unwrap());
     let text = metrics.text();
     assert!(!text.contains("CANARY"), "{text}");
@@ -25,7 +29,7 @@ fn kyvernos_metrics_have_their_names_and_ours_stand_beside_them() {
         r#"provost_decisions_total{basis="judged",request_allowed="false"} 1"#,
         r#"provost_registry_errors_total{registry="reg.example",code="registry-rate"} 1"#,
         r#"provost_cache_lookups_total{cache="manifest",outcome="hit"} 1"#,
-        r#"kyverno_http_requests_total{http_method="POST",http_url="/mutate",http_status="200"} 1"#,
+        r#"kyverno_http_requests_total{http_method="POST",http_url="/mutate",http_status="200"} 2"#,
         "provost_certificate_not_after_seconds 1000.0",
         r#"kyverno_info{version=""#,
     ] {

@@ -7,28 +7,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{Stream, StreamExt as _, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ObjectMeta, PostParams};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::watch_object;
 use provost_chains::reconcile::ClusterFault;
 use provost_oci::Digest;
 use tokio::sync::watch;
 
 use super::certificate;
 pub use super::certificate::ServerPair;
+use super::one::one;
 use super::webhooks::Reached;
 use crate::cluster::{Cluster, words};
 use crate::lease::Held;
 use crate::runs::answered;
+use steps::{Step, View};
+
+mod steps;
 
 /// How long after a new authority stands in the webhook configurations the first certificate of it is served: API servers
 /// hear of changed configurations by a watch, in well under a second.
 const SETTLED: Duration = Duration::from_secs(10);
-/// How long before its end a certificate is replaced although no configuration is seen to trust the new one's authority.
-const LAST_CALL: SignedDuration = SignedDuration::from_hours(48);
 /// How often ends are looked at, where nothing else happens.
 const ROUND: Duration = Duration::from_secs(2);
 /// How many bytes of a file are read: chains have a few KiB.
@@ -38,8 +38,12 @@ const FILE_LIMIT: u64 = 1024 * 1024;
 const OURS: (&str, &str) = ("app.kubernetes.io/managed-by", "provost");
 /// The annotation with the digest of the authority that issued a certificate.
 const ISSUER: &str = "provost.dev/issued-by";
+/// The annotation with the time at which it was issued.
+const ISSUED: &str = "provost.dev/issued-at";
 /// The annotation that asks for a new authority; it is gone once there is one.
 const RENEW: &str = "provost.dev/renew";
+/// Its value where the old authority must not be trusted any more, whatever requests fail until the new certificate is shown.
+const REVOKE: &str = "revoke";
 
 /// Takes a certificate into use; what is wrong with it otherwise.
 pub type Serve = Arc<dyn Fn(&ServerPair) -> Result<(), String> + Send + Sync>;
@@ -163,7 +167,8 @@ impl Authority {
                 self.take(&pair, served);
                 used = Some(pair);
             }
-            let trusted = made_authority.as_ref().or(made_server.as_ref()).map(bundle_of);
+            let trusted = made_authority.as_ref().or(made_server.as_ref());
+            let trusted = trusted.map(|secret| bundle_of(secret, Timestamp::now()));
             self.tell(trusted.unwrap_or_default());
             if self.leads.borrow().valid.is_empty() {
                 continue;
@@ -186,7 +191,7 @@ impl Authority {
     ) -> impl Stream<Item = Change> + Send + use<> {
         let api: Api<Secret> = Api::namespaced(self.cluster.client.clone(), &self.namespace);
         let what = format!("watching the Secret {}/{name}", self.namespace);
-        watch_object(api, name).default_backoff().map(move |found| match found {
+        one(api, name).map(move |found| match found {
             Ok(found) => change(found),
             Err(error) => Change::Trouble(format!("{what}: {}", words(&error))),
         })
@@ -223,58 +228,45 @@ impl Authority {
         made_server: Option<&Secret>,
     ) -> Result<(), String> {
         let now = Timestamp::now();
-        let Some(secret) = made_authority else {
-            // An owner who brings the server's certificate brings what it is trusted by.
-            if made_server.is_some_and(|server| !is_ours(server)) {
-                return Ok(());
-            }
-            return self.write_authority(authority, None, now).await;
+        let next = {
+            let registered = self.registered.borrow();
+            let registered = registered.as_ref().map(|(all, since)| (all.as_slice(), since.elapsed()));
+            let (authority, server, names) = (made_authority, made_server, self.reached.names());
+            View { authority, server, names: &names, registered, now }.next()
         };
-        let asked = secret.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(RENEW));
-        if is_ours(secret) && (asked || certificate::is_due(&data(secret, "tls.crt"), now)) {
-            return self.write_authority(authority, Some(secret), now).await;
+        match next {
+            Step::Nothing => Ok(()),
+            Step::Authority { revokes } => {
+                self.write_authority(authority, made_authority, revokes, now).await
+            }
+            Step::Server(issuer) => self.write_server(server, made_server, &issuer, now).await,
+            Step::Alone(issuer) => {
+                let held = [("tls.crt", &issuer.chain), ("tls.key", &issuer.key), ("ca.crt", &issuer.chain)];
+                self.write(authority, made_authority, &held, BTreeMap::new()).await?;
+                (self.say)("the authority before this one is trusted no more");
+                Ok(())
+            }
         }
-        let Some(issuer) = pair_of(secret) else { return Ok(()) };
-        let Some(current) = made_server else { return self.write_server(server, None, &issuer, now).await };
-        if !is_ours(current) {
-            return Ok(());
-        }
-        let chain = data(current, "tls.crt");
-        let issued_by = current.metadata.annotations.as_ref().and_then(|all| all.get(ISSUER));
-        let is_of_issuer = issued_by == Some(&fingerprint(&issuer));
-        let due = certificate::is_due(&chain, now) || !certificate::is_for(&chain, &self.reached.names());
-        if is_of_issuer && !due {
-            return Ok(());
-        }
-        let dying = certificate::end(&chain).is_none_or(|end| end.duration_since(now) < LAST_CALL);
-        match is_of_issuer || dying || self.is_trusted(&issuer) {
-            true => self.write_server(server, Some(current), &issuer, now).await,
-            false => Ok(()),
-        }
-    }
-
-    /// Whether the webhook configurations have carried this authority for a while.
-    fn is_trusted(&self, authority: &ServerPair) -> bool {
-        let wanted = certificate::current(&authority.chain, Timestamp::now());
-        let registered = self.registered.borrow();
-        registered.as_ref().is_some_and(|(all, since)| {
-            wanted.iter().all(|one| all.contains(one)) && since.elapsed() >= SETTLED
-        })
     }
 
     async fn write_authority(
         &self,
         name: &str,
         before: Option<&Secret>,
+        revokes: bool,
         now: Timestamp,
     ) -> Result<(), String> {
         let new = certificate::authority(now)?;
-        // What was trusted goes on being trusted until it ends: certificates of it are still being served.
-        let old = before.map(|secret| format!("{}{}", data(secret, "tls.crt"), data(secret, "ca.crt")));
+        // What was trusted goes on being trusted for now: certificates of it are still being served.
+        let old = before.filter(|_| !revokes);
+        let old = old.map(|secret| format!("{}{}", data(secret, "tls.crt"), data(secret, "ca.crt")));
         let bundle = certificate::current(&format!("{}{}", new.chain, old.unwrap_or_default()), now).concat();
         let held = [("tls.crt", &new.chain), ("tls.key", &new.key), ("ca.crt", &bundle)];
         self.write(name, before, &held, BTreeMap::new()).await?;
-        (self.say)("a new authority was made; it is trusted before anything of it is served");
+        (self.say)(match revokes {
+            true => "a new authority was made, and the one before it is revoked",
+            false => "a new authority was made; it is trusted before anything of it is served",
+        });
         Ok(())
     }
 
@@ -286,7 +278,8 @@ impl Authority {
         now: Timestamp,
     ) -> Result<(), String> {
         let new = certificate::server(issuer, &self.reached.names(), now)?;
-        let annotations = BTreeMap::from([(ISSUER.to_owned(), fingerprint(issuer))]);
+        let annotations = [(ISSUER, fingerprint(issuer)), (ISSUED, now.to_string())];
+        let annotations = annotations.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
         self.write(name, before, &[("tls.crt", &new.chain), ("tls.key", &new.key)], annotations).await
     }
 
@@ -351,12 +344,9 @@ fn pair_of(secret: &Secret) -> Option<ServerPair> {
 }
 
 /// The authorities of a Secret: what it says is trusted, else its own certificate.
-fn bundle_of(secret: &Secret) -> Vec<String> {
+fn bundle_of(secret: &Secret, now: Timestamp) -> Vec<String> {
     let stated = ["ca.crt", "rootCA.crt", "tls.crt"].into_iter().map(|key| data(secret, key));
-    stated
-        .map(|text| certificate::current(&text, Timestamp::now()))
-        .find(|all| !all.is_empty())
-        .unwrap_or_default()
+    stated.map(|text| certificate::current(&text, now)).find(|all| !all.is_empty()).unwrap_or_default()
 }
 
 fn fingerprint(authority: &ServerPair) -> String {

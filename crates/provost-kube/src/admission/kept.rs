@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, words};
 const PAGE: u32 = 200;
 /// How long a watch is kept before it is begun again where it was, in seconds: a connection that died without a word is
 /// noticed after [`crate::cluster::SILENCE`], which is longer.
-const WATCH_TIME: u32 = 30;
+pub(super) const WATCH_TIME: u32 = 30;
 /// How long after a failed attempt a watch is begun again, at first and at most: an API server that is restarted is back in
 /// seconds, and a policy that changed meanwhile must not wait long.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
@@ -226,7 +226,7 @@ fn value(resource: &ApiResource, mut object: DynamicObject) -> Option<(Name, Val
 
 /// Waits that double up to two seconds.
 #[derive(Debug, Default)]
-struct Soon(u32);
+pub(super) struct Soon(u32);
 
 impl Iterator for Soon {
     type Item = Duration;

@@ -10,8 +10,6 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use kube::Resource;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
-use kube::runtime::WatchStreamExt as _;
-use kube::runtime::watcher::watch_object;
 use provost_chains::reconcile::ClusterFault;
 use provost_registry::{Pem, RemoteOptions, TlsOptions, service_client};
 use serde::Serialize;
@@ -19,6 +17,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use super::discovery::Kinds;
+use super::one::one;
 use super::webhooks::{Configurations, MUTATING, POLICIES, Reached, Registration, VALIDATING};
 use crate::cluster::{Cluster, words};
 use crate::lease::Held;
@@ -66,9 +65,9 @@ impl Registrar {
         let mutating: Api<MutatingWebhookConfiguration> = Api::all(client());
         let validating: Api<ValidatingWebhookConfiguration> = Api::all(client());
         let mut changes = stream::select_all([
-            watch_object(mutating, MUTATING).default_backoff().map(|found| found.is_ok()).boxed(),
-            watch_object(validating.clone(), VALIDATING).default_backoff().map(|found| found.is_ok()).boxed(),
-            watch_object(validating, POLICIES).default_backoff().map(|found| found.is_ok()).boxed(),
+            one(mutating, MUTATING).map(|found| found.is_ok()).boxed(),
+            one(validating.clone(), VALIDATING).map(|found| found.is_ok()).boxed(),
+            one(validating, POLICIES).map(|found| found.is_ok()).boxed(),
         ]);
         let mut memory = Memory::default();
         loop {

@@ -12,40 +12,54 @@ const PAGE: u32 = 200;
 /// repeat long before.
 pub const PODS_LIMIT: usize = 20_000;
 
-/// Tells `each` Pod that has not ended, as the request that would make it, until it says no; how many were told.
-///
-/// # Errors
-/// The API server's words.
-pub async fn running_pods(cluster: &Cluster, mut each: impl FnMut(Request) -> bool) -> Result<usize, String> {
-    let resource = ApiResource {
-        group: String::new(),
-        version: "v1".to_owned(),
-        api_version: "v1".to_owned(),
-        kind: "Pod".to_owned(),
-        plural: "pods".to_owned(),
-    };
-    let api: Api<DynamicObject> = Api::all_with(cluster.client.clone(), &resource);
-    let mut how = ListParams::default().limit(PAGE).fields("status.phase!=Succeeded,status.phase!=Failed");
-    let mut told = 0;
-    loop {
-        let page =
-            answered("listing the Pods that run", api.list(&how)).await.map_err(|fault| fault.to_string())?;
-        let next = page.metadata.continue_.filter(|next| !next.is_empty());
-        for mut pod in page.items {
-            pod.metadata.managed_fields = None;
-            let Ok(mut object) = serde_json::to_value(pod) else { continue };
-            if let Some(fields) = object.as_object_mut() {
-                fields.insert("apiVersion".to_owned(), "v1".into());
-                fields.insert("kind".to_owned(), "Pod".into());
-            }
-            if told >= PODS_LIMIT || !each(Request::of_object(&object)) {
-                return Ok(told);
-            }
-            told += 1;
-        }
-        match next {
-            Some(next) => how.continue_token = Some(next),
-            None => return Ok(told),
-        }
+/// The Pods that have not ended, page by page, each as the request that would make it.
+pub struct Running {
+    api: Api<DynamicObject>,
+    next: Option<ListParams>,
+    told: usize,
+}
+
+impl Running {
+    /// Those of all namespaces.
+    #[must_use]
+    pub fn of(cluster: &Cluster) -> Self {
+        let resource = ApiResource {
+            group: String::new(),
+            version: "v1".to_owned(),
+            api_version: "v1".to_owned(),
+            kind: "Pod".to_owned(),
+            plural: "pods".to_owned(),
+        };
+        let next = ListParams::default().limit(PAGE).fields("status.phase!=Succeeded,status.phase!=Failed");
+        Self { api: Api::all_with(cluster.client.clone(), &resource), next: Some(next), told: 0 }
     }
+
+    /// The next page; `None` after the last, or after [`PODS_LIMIT`] Pods.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn page(&mut self) -> Result<Option<Vec<Request>>, String> {
+        let Some(mut how) = self.next.take() else { return Ok(None) };
+        let page = answered("listing the Pods that run", self.api.list(&how)).await;
+        let page = page.map_err(|fault| fault.to_string())?;
+        let token = page.metadata.continue_.filter(|token| !token.is_empty());
+        let mut found: Vec<Request> = page.items.into_iter().filter_map(request).collect();
+        found.truncate(PODS_LIMIT - self.told);
+        self.told += found.len();
+        if let (Some(token), true) = (token, self.told < PODS_LIMIT) {
+            how.continue_token = Some(token);
+            self.next = Some(how);
+        }
+        Ok(Some(found))
+    }
+}
+
+fn request(mut pod: DynamicObject) -> Option<Request> {
+    pod.metadata.managed_fields = None;
+    let mut object = serde_json::to_value(pod).ok()?;
+    let fields = object.as_object_mut()?;
+    // The items of a list of built-in kinds do not say what they are.
+    fields.insert("apiVersion".to_owned(), "v1".into());
+    fields.insert("kind".to_owned(), "Pod".into());
+    Some(Request::of_object(&object))
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use kube::config::Config;
 use provost_kyverno::ClusterError;
+use provost_kyverno::exception::EXPIRES;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,10 +15,10 @@ use super::*;
 
 /// An API server of objects by path: lists, gets, and watches that end at once, so that they come again.
 #[derive(Clone, Default)]
-struct Server(Arc<Mutex<HashMap<String, Value>>>);
+pub(crate) struct Server(Arc<Mutex<HashMap<String, Value>>>);
 
 impl Server {
-    fn set(&self, path: &str, value: Value) {
+    pub(crate) fn set(&self, path: &str, value: Value) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), value);
     }
 
@@ -68,7 +69,7 @@ impl Server {
 }
 
 /// A cluster with the built-in kinds, empty, and no kind of Kyverno's.
-async fn cluster(server: &Server) -> Cluster {
+pub(crate) async fn cluster(server: &Server) -> Cluster {
     for path in [
         "/api/v1/namespaces",
         "/api/v1/namespaces/ours/configmaps",
@@ -228,11 +229,10 @@ async fn pods_that_run_are_told_page_by_page() {
         {"metadata": {"name": "b", "namespace": "n"}, "spec": {}}]);
     server.set("/api/v1/pods", page);
     let cluster = cluster(&server).await;
-    let mut names = Vec::new();
-    let told = running_pods(&cluster, |request| {
-        names.push(format!("{}/{}/{}", request.kind.kind, request.namespace, request.name));
-        true
-    });
-    assert_eq!(told.await, Ok(2));
+    let mut running = Running::of(&cluster);
+    let page = running.page().await.unwrap().unwrap();
+    let names: Vec<String> =
+        page.iter().map(|r| format!("{}/{}/{}", r.kind.kind, r.namespace, r.name)).collect();
     assert_eq!(names, ["Pod/n/a", "Pod/n/b"]);
+    assert!(running.page().await.unwrap().is_none());
 }

@@ -1,26 +1,31 @@
 //! Stores that ask each question once for several judgements of one object.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use provost_registry::Store;
 
 use super::{Access, Memo, Stores};
 
-/// Stores whose answers are kept as long as this is, apart for each way in which they are asked.
-pub(crate) struct Remembered<'a> {
-    stores: &'a dyn Stores,
+/// Stores whose answers are kept as long as this is, apart for each way in which they are asked; `S` leads to them.
+pub struct Remembered<S> {
+    stores: S,
     open: Mutex<BTreeMap<(String, Access), Arc<Memo>>>,
 }
 
-impl<'a> Remembered<'a> {
+impl<S> Remembered<S> {
     /// Remembers what these stores answer.
-    pub(crate) fn new(stores: &'a dyn Stores) -> Self {
+    #[must_use]
+    pub fn new(stores: S) -> Self {
         Self { stores, open: Mutex::default() }
     }
 }
 
-impl Stores for Remembered<'_> {
+impl<S> Stores for Remembered<S>
+where
+    S: Deref<Target: Stores> + Send + Sync,
+{
     fn store(&self, registry: &str, access: &Access) -> Result<Arc<dyn Store>, String> {
         let key = (registry.to_owned(), access.clone());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use provost_console::Record;
+use provost_gate::memory::Limits;
 use provost_gate::server::Say;
+use provost_gate::{Gate, Parts};
 use provost_kyverno::Anchors;
 use provost_kyverno::witness::Witness;
 use provost_registry::RemoteOptions;
@@ -28,6 +30,11 @@ use crate::registry_flags::RegistryFlags;
 use audit::AuditFlags;
 use console::ConsoleFlags;
 use kyverno::KyvernoFlags;
+
+/// The namespace where nobody names one.
+const NAMESPACE: &str = "provost-system";
+/// Where a pod finds the namespace it runs in.
+const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// Decide at admission which images may run, as Kyverno's verifyImages does.
 #[derive(clap::Args, Debug)]
@@ -57,6 +64,15 @@ pub(crate) struct Args {
     /// needs to learn of it. Without it 5 s in a cluster, else none.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     shutdown_delay: Option<Duration>,
+    /// For how long past the minute for which they are reused what registries said of attestations counts while a registry
+    /// gives no answer: no connection, 429, 5xx. An attestation that is taken away meanwhile goes on counting, and who can
+    /// keep a registry from answering can make it so. Each use is told in the answer, the decision log and the metrics; at most 24h.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = stale)]
+    stale_if_error: Duration,
+    /// In a cluster: after a start, look at the images of what runs, behind everything else, so that they are known when
+    /// they are asked about.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
+    warm_up: bool,
     /// The Service by which the API server reaches us.
     #[arg(long, env = "PROVOST_SERVICE", value_name = "NAME", default_value = "provost-admission")]
     service: String,
@@ -88,13 +104,41 @@ fn duration(text: &str) -> Result<Duration, String> {
     cli::duration(text).ok_or_else(|| "expected a duration as Go writes it, such as 5s or 500ms".to_owned())
 }
 
+/// The namespace we are in.
+fn namespace(face: &Face) -> String {
+    let named = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let given = face.environment.text("PROVOST_NAMESPACE").and_then(named);
+    let own = || std::fs::read_to_string(OWN_NAMESPACE).ok().and_then(named);
+    given.or_else(own).unwrap_or_else(|| NAMESPACE.to_owned())
+}
+
+/// The longest time that an operator may let stale answers count: a night and a morning in which somebody mends a registry.
+const LONGEST_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn stale(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        long if long > LONGEST_STALE => Err("expected at most 24h".to_owned()),
+        fitting => Ok(fitting),
+    }
+}
+
 /// What both ways of working need.
+#[derive(Clone)]
 struct Common {
     options: RemoteOptions,
     anchors: Arc<Anchors>,
     /// What the console remembers, where one is served.
     record: Option<Arc<Record>>,
+    limits: Limits,
     say: Say,
+}
+
+impl Common {
+    /// The gate of these parts, which remembers as the flags say.
+    fn gate(&self, parts: Parts) -> Arc<Gate> {
+        let say = Arc::clone(&self.say);
+        Arc::new(Gate::remembering(parts, self.limits, move |words| say(words)))
+    }
 }
 
 /// Answers until SIGTERM or SIGINT; then what is in hand is finished.
@@ -116,7 +160,9 @@ pub(crate) async fn run(args: Args, face: &Face) -> Result<(), Failure> {
         let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Face::of_process().say(format!("{now} {words}"));
     });
-    let common = Common { options, anchors, record, say };
+    let limits =
+        Limits { life: args.kyverno.life(), stale_if_error: args.stale_if_error, ..Limits::default() };
+    let common = Common { options, anchors, record, limits, say };
     match args.policies.is_empty() {
         true => cluster::run(args, common, face).await,
         false => folder::run(args, common, face).await,

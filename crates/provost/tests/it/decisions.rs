@@ -296,3 +296,43 @@ async fn a_plain_pass_of_a_known_caller_is_vouched_for_and_accepted_elsewhere() 
         assert!(told.stderr.contains(words), "{words}: {}", told.stderr);
     }
 }
+
+// Signals and connections are looked after while the gate is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_that_is_away_is_believed_as_it_was_only_where_the_operator_says_so() {
+    let (context, registry, image) = attested();
+    // Everything that is remembered has outlived its time when the next request comes.
+    let brief = ["--imageVerifyCacheTTLDuration", "1ns"];
+    let may = [&brief[..], &["--stale-if-error", "1h", "--decision-log", "decisions.log"]].concat();
+    let (mut strict, mut lax) = (Gate::start(&context, &brief), Gate::start(&context, &may));
+    for gate in [&strict, &lax] {
+        let answer = gate.asked("/validate", &pod("x", &image)).await;
+        assert_eq!((&answer["allowed"], &answer["warnings"]), (&json!(true), &Value::Null), "{answer}");
+    }
+    drop(registry);
+    assert_eq!(strict.asked("/validate", &pod("x", &image)).await["allowed"], false);
+    strict.stop();
+    let answer = lax.asked("/validate", &pod("x", &image)).await;
+    assert_eq!(answer["allowed"], true, "{answer}");
+    let warned = answer["warnings"][0].as_str().unwrap();
+    assert!(warned.starts_with("provost: stale: an answer of 127.0.0.1:"), "{warned}");
+    // What must not be remembered, here which image a tag names, is not had from memory even so.
+    let tag = image.split('@').next().unwrap();
+    assert_eq!(lax.asked("/validate", &pod("x", tag)).await["allowed"], false);
+    let metrics = lax.metrics().await;
+    for line in [
+        "provost_decisions_total{basis=\"judged\",request_allowed=\"true\"} 1",
+        "provost_decisions_total{basis=\"stale\",request_allowed=\"true\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+    let stale = metrics.lines().find(|line| line.contains("outcome=\"stale\"")).unwrap();
+    assert!(!stale.ends_with(" 0"), "{stale}");
+    lax.stop();
+    let log = std::fs::read_to_string(context.folder().join("decisions.log")).unwrap();
+    let line: Value = serde_json::from_str(log.lines().nth(1).unwrap()).unwrap();
+    assert_eq!((&line["basis"], &line["allowed"]), (&json!("stale"), &json!(true)));
+    assert!(line["notes"][0].as_str().unwrap().starts_with("stale: an answer of 127.0.0.1:"), "{line}");
+    let refused = context.run(&["admission", "--policies", "policies", "--stale-if-error", "25h"]);
+    assert!(refused.exit != 0 && refused.stderr.contains("at most 24h"), "{refused:?}");
+}

@@ -254,12 +254,6 @@ impl Audit {
         Arc::new(Timed::new(Arc::new(Registries::new(options)), Arc::clone(&self.metrics)))
     }
 
-    /// What `/metrics` says.
-    pub(super) fn text(&self) -> provost_gate::server::Metrics {
-        let metrics = Arc::clone(&self.metrics);
-        Arc::new(move || metrics.text())
-    }
-
     /// Counts changes of what is judged by.
     pub(super) fn follow(&mut self, mut sights: Sights) {
         let metrics = Arc::clone(&self.metrics);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
+use provost_gate::Parts;
 use provost_gate::server::{ExceptionScope, Readiness};
-use provost_gate::{Gate, Parts};
 use provost_kube::Cluster;
 use provost_kube::admission::{
     self, CertificateSource, ExceptionRule, Options, Outlook, Reached, Serve, ServerPair, uninstall,
 };
 use provost_kube::probes::Health;
+use provost_kube::warm;
 use provost_kyverno::DockerSecret;
 use provost_oci::Repository;
 use provost_registry::keychain::{CredentialSource, Found};
@@ -23,19 +24,14 @@ use tokio::task::JoinHandle;
 use super::audit::Audit;
 use super::console::{Visitors, hearer};
 use super::serving::{Behind, Serving};
-use super::{Args, Common};
+use super::{Args, Common, namespace};
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::machine::Machine;
 
-/// The namespace where nobody names one.
-const NAMESPACE: &str = "provost-system";
-/// Where a pod finds the namespace it runs in.
-const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-
 /// Answers by what the cluster holds until it is told to stop.
 pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), Failure> {
-    let Common { mut options, anchors, record, say } = common;
+    let Common { mut options, anchors, record, say, .. } = common.clone();
     let in_cluster = args.kyverno.kubeconfig.is_none()
         && face.environment.text("KUBECONFIG").is_none_or(|text| text.is_empty())
         && face.environment.text("KUBERNETES_SERVICE_HOST").is_some();
@@ -78,14 +74,14 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
         face,
     );
     let console = console.await?;
-    let gate = Arc::new(Gate::new(Parts {
+    let gate = common.gate(Parts {
         sights,
         cluster: live,
         stores: audit.registries(options),
         machine: Arc::new(Machine),
         anchors,
         hearers: audit.hearers.iter().cloned().chain(hearer(record.as_ref())).collect(),
-    }));
+    });
     let alive = Arc::clone(&health);
     let readiness = Readiness::new(Arc::clone(&gate), certificates.clone())
         .with_stuck(Arc::new(move || alive.stuck(Instant::now())));
@@ -100,6 +96,9 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     audit.metrics.remembers(gate.memory().counts());
     let own = (namespace.as_str(), identity.as_str());
     audit.scan(&args.kyverno.reports, &cluster, &gate, own, stop.clone())?;
+    if args.warm_up {
+        tokio::spawn(warm::run(cluster.clone(), Arc::clone(&gate), Arc::clone(&say), stop.clone()));
+    }
     let work = admission::run(
         cluster,
         Options {
@@ -127,19 +126,11 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
         stop,
     );
     let exceptions = ExceptionScope::of(flags.enable_policy_exception, &flags.exception_namespace);
-    let behind = Behind { gate, readiness, exceptions, metrics: Some(audit.text()), say };
+    let behind = Behind { gate, readiness, exceptions, metrics: Arc::clone(&audit.metrics), say };
     let ended = serving.run(behind, async { work.await.map_err(Failure::from) }, stop_told, face).await;
     audit.finish().await;
     console.inspect(JoinHandle::abort);
     ended
-}
-
-/// The namespace we are in.
-fn namespace(face: &Face) -> String {
-    let named = |text: String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let given = face.environment.text("PROVOST_NAMESPACE").and_then(named);
-    let own = || std::fs::read_to_string(OWN_NAMESPACE).ok().and_then(named);
-    given.or_else(own).unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
 fn identity(args: &Args, in_cluster: bool) -> String {

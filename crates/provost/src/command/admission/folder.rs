@@ -7,13 +7,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use provost_gate::Parts;
+use provost_gate::filters::Filters;
 use provost_gate::server::{ExceptionScope, Readiness, Say};
 use provost_gate::sight::Sight;
-use provost_gate::{Gate, Parts};
+use provost_kube::admission::Configured;
 use provost_kyverno::cluster::{Call, Roles, User};
 use provost_kyverno::message::refusal;
 use provost_kyverno::policy::load::Documents;
-use provost_kyverno::{Cluster, ClusterError, Objects, Refusal, load};
+use provost_kyverno::{Cluster, ClusterError, Objects, Policy, Settings};
 use provost_serve::Certificates;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -23,8 +26,9 @@ use super::audit::Audit;
 use super::certificate_folder::CertificateFolder;
 use super::console::{Visitors, hearer};
 use super::serving::{Behind, Serving, nothing_else};
-use super::{Args, Common};
-use crate::command::apply::surroundings::{documents, documents_of_tree};
+use super::{Args, Common, namespace};
+use crate::command::apply::stored;
+use crate::command::apply::surroundings::documents;
 use crate::face::Face;
 use crate::failure::Failure;
 use crate::machine::Machine;
@@ -33,24 +37,24 @@ use crate::machine::Machine;
 const ROUND: Duration = Duration::from_millis(250);
 /// How long files must stay as they are before they are read.
 const SETTLED: Duration = Duration::from_millis(100);
-/// The exit code when a policy is refused, as of `review`.
-const REFUSED: u8 = 2;
 /// The most files that are looked at: policies of a thousand teams.
 const FILES_LIMIT: usize = 10_000;
 
 /// Answers by files until it is told to stop.
 pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), Failure> {
-    let Common { options, anchors, record, say } = common;
-    let mut files = Files { policies: args.policies.clone(), objects: args.objects.clone(), epoch: 0 };
+    let Common { options, anchors, record, say, .. } = common.clone();
+    let mut files = Files {
+        policies: args.policies.clone(),
+        objects: args.objects.clone(),
+        config_map: (namespace(face), args.kyverno.config_map_name.clone()),
+        epoch: 0,
+    };
     let before = files.state()?;
-    let read = files.read(face)?;
-    if !read.refused.is_empty() {
-        read.refused.iter().for_each(|refused| face.say(refusal::of(refused)));
-        return Err(Failure::quiet(REFUSED));
-    }
-    read.warnings.iter().for_each(|warning| face.say(format!("Warning: {warning}")));
-    let objects = Arc::new(Swapped(RwLock::new(Arc::new(read.objects))));
-    let (told, sights) = watch::channel(Arc::new(read.sight));
+    let read = files.read(face).await?;
+    stored::none_refused(&read.found, face)?;
+    read.remarks().for_each(|remark| face.say(remark));
+    let objects = Arc::new(Swapped(RwLock::new(Arc::new(read.objects.clone()))));
+    let (told, sights) = watch::channel(Arc::new(files.sight(&read, Timestamp::now())));
     let certificates = Certificates::none_yet();
     let serving = Serving::bind(&args, certificates.clone(), false).await?;
     // Without a folder the pair lives as long as we do, and whoever asks cannot know it.
@@ -69,21 +73,26 @@ pub(super) async fn run(args: Args, common: Common, face: &Face) -> Result<(), F
     let console =
         args.console.serve(record.clone(), sights.clone(), Visitors::WithToken, &certificates, &say, face);
     let console = console.await?;
-    let gate = Arc::new(Gate::new(Parts {
+    let gate = common.gate(Parts {
         sights,
         cluster: Arc::clone(&objects) as Arc<dyn Cluster>,
         stores: audit.registries(options),
         machine: Arc::new(Machine),
         anchors,
         hearers: audit.hearers.iter().cloned().chain(hearer(record.as_ref())).collect(),
-    }));
+    });
     audit.follow(gate.sights().clone());
     audit.metrics.remembers(gate.memory().counts());
     let readiness = Readiness::new(Arc::clone(&gate), certificates.clone());
     let showing = tokio::spawn(pair.follow(certificates, Arc::clone(&say)));
-    let following = tokio::spawn(files.follow(before, told, objects, Arc::clone(&say)));
-    let behind =
-        Behind { gate, readiness, exceptions: ExceptionScope::Everywhere, metrics: Some(audit.text()), say };
+    let following = tokio::spawn(files.follow((before, read), told, objects, Arc::clone(&say)));
+    let behind = Behind {
+        gate,
+        readiness,
+        exceptions: ExceptionScope::Everywhere,
+        metrics: Arc::clone(&audit.metrics),
+        say,
+    };
     let (stop_told, _) = watch::channel(false);
     let ended = serving.run(behind, nothing_else(), stop_told, face).await;
     showing.abort();
@@ -109,48 +118,49 @@ fn names(listen: Option<&str>) -> Vec<String> {
 struct Files {
     policies: Vec<PathBuf>,
     objects: Vec<PathBuf>,
+    /// Namespace and name of the ConfigMap with Kyverno's keys, if it is among the objects.
+    config_map: (String, String),
     epoch: u64,
 }
 
 /// What files say.
 struct Read {
-    sight: Sight,
+    found: Documents,
+    policies: Vec<Arc<Policy>>,
+    configured: Option<Configured>,
     objects: Objects,
-    refused: Vec<Refusal>,
-    warnings: Vec<String>,
+}
+
+impl Read {
+    /// What whoever wrote the files should know.
+    fn remarks(&self) -> impl Iterator<Item = String> {
+        let warnings = self.policies.iter().flat_map(|policy| &policy.warnings).map(refusal::warning);
+        let ends = self.found.exceptions.iter().filter_map(|one| one.remark());
+        let faults = self.configured.iter().flat_map(|found| &found.faults);
+        let faults = faults.map(|fault| format!("the ConfigMap: {fault}"));
+        warnings.map(|warning| format!("Warning: {warning}")).chain(ends).chain(faults)
+    }
 }
 
 /// What tells that a file is another one or has changed: a change of any of it changes its times too.
 type State = BTreeMap<PathBuf, (u64, u64, u64, i64, i64)>;
 
 impl Files {
-    fn read(&mut self, face: &Face) -> Result<Read, Failure> {
-        let mut found = Documents::default();
-        for path in &self.policies {
-            for (file, documents) in documents_of_tree(path)? {
-                let read = load(&file, &documents);
-                found.policies.extend(read.policies);
-                found.refused.extend(read.refused);
-                found.exceptions.extend(read.exceptions);
-                for kind in read.others {
-                    face.say(format!("{file}: a document of kind {kind:?} is no policy and is left aside"));
-                }
-            }
-        }
+    async fn read(&self, face: &Face) -> Result<Read, Failure> {
+        let mut found = stored::read(&self.policies, face)?;
         let mut objects = Vec::new();
         for path in &self.objects {
             objects.extend(documents(path)?);
         }
-        let warnings =
-            found.policies.iter().flat_map(|policy| &policy.warnings).map(refusal::warning).collect();
-        self.epoch += 1;
-        let sight = Sight {
-            epoch: self.epoch,
-            policies: found.policies.into_iter().map(Arc::new).collect(),
-            exceptions: found.exceptions,
-            ..Sight::default()
-        };
-        Ok(Read { sight, objects: Objects::new(objects), refused: found.refused, warnings })
+        let objects = Objects::new(objects);
+        let (namespace, name) = &self.config_map;
+        let configured = objects.config_map(namespace, name).await.ok().map(|found| {
+            let data = found.get("data").cloned().unwrap_or_default();
+            let data: BTreeMap<String, String> = serde_json::from_value(data).unwrap_or_default();
+            Configured::read(namespace, Some(&data))
+        });
+        let policies = std::mem::take(&mut found.policies).into_iter().map(Arc::new).collect();
+        Ok(Read { found, policies, configured, objects })
     }
 
     fn state(&self) -> Result<State, Failure> {
@@ -161,17 +171,40 @@ impl Files {
         Ok(state)
     }
 
-    /// Reads the files again whenever they change, for ever. What cannot be read leaves everything as it was.
+    /// What is judged by at this time.
+    fn sight(&mut self, read: &Read, now: Timestamp) -> Sight {
+        self.epoch += 1;
+        let mut sight = Sight { epoch: self.epoch, policies: read.policies.clone(), ..Sight::default() };
+        sight.exceptions = read.found.exceptions.iter().filter(|one| one.counts_at(now)).cloned().collect();
+        if let Some(Configured { judging, filters, .. }) = &read.configured {
+            // Without a cluster no namespace is ours: Secrets and Pods are wherever the objects have them.
+            let namespace = sight.settings.namespace;
+            sight.settings = Settings { namespace, ..judging.clone() };
+            sight.filters = Filters { own_namespace: String::new(), ..filters.clone() };
+        }
+        sight
+    }
+
+    /// Reads the files again whenever they change, and looks again whenever an exception ends, for ever. What cannot be
+    /// read leaves everything as it was.
     async fn follow(
         mut self,
-        mut before: State,
+        (mut before, mut held): (State, Read),
         told: watch::Sender<Arc<Sight>>,
         objects: Arc<Swapped>,
         say: Say,
     ) {
         let face = Face::of_process();
         loop {
-            tokio::time::sleep(ROUND).await;
+            let now = Timestamp::now();
+            let end = held.found.exceptions.iter().filter_map(|one| one.ends_in(now)).min();
+            tokio::time::sleep(end.unwrap_or(ROUND).min(ROUND)).await;
+            let now = Timestamp::now();
+            let counting = held.found.exceptions.iter().filter(|one| one.counts_at(now)).count();
+            if counting != told.borrow().exceptions.len() {
+                told.send_replace(Arc::new(self.sight(&held, now)));
+                (say)(&format!("an exception has ended: {counting} count, epoch {}", self.epoch));
+            }
             let Ok(now) = self.state() else { continue };
             if now == before {
                 continue;
@@ -181,20 +214,21 @@ impl Files {
             if self.state().is_ok_and(|then| then != now) {
                 continue;
             }
-            let read = self.read(&face);
+            let read = self.read(&face).await;
             if self.state().is_ok_and(|then| then != now) {
                 continue;
             }
             let kept = |why: &str| (say)(&format!("{why}; what held before still holds"));
             match read {
-                Ok(read) if read.refused.is_empty() => {
-                    read.warnings.iter().for_each(|warning| (say)(&format!("Warning: {warning}")));
-                    let count = read.sight.policies.len();
-                    objects.set(read.objects);
-                    told.send_replace(Arc::new(read.sight));
+                Ok(read) if read.found.refused.is_empty() => {
+                    read.remarks().for_each(|remark| (say)(&remark));
+                    let count = read.policies.len();
+                    objects.set(read.objects.clone());
+                    told.send_replace(Arc::new(self.sight(&read, Timestamp::now())));
                     (say)(&format!("read again: {count} policies, epoch {}", self.epoch));
+                    held = read;
                 }
-                Ok(read) => read.refused.iter().for_each(|refused| kept(&refusal::of(refused))),
+                Ok(read) => read.found.refused.iter().for_each(|refused| kept(&refusal::of(refused))),
                 Err(failure) => kept(&failure.words()),
             }
             before = now;

@@ -1,8 +1,12 @@
 //! Kyverno's flags that matter to verifying images, under their names and with their defaults.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use provost_gate::memory::LIFE;
 
 use super::audit::ReportFlags;
+use super::duration;
 use super::flags::Others;
 use crate::failure::Failure;
 
@@ -57,6 +61,12 @@ pub(super) struct KyvernoFlags {
     /// Serve no health and metrics without TLS.
     #[arg(long = "disableMetrics", num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", action = clap::ArgAction::Set)]
     pub(super) disable_metrics: bool,
+    /// Reuse what registries said of attestations.
+    #[arg(long = "imageVerifyCacheEnabled", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", action = clap::ArgAction::Set)]
+    image_verify_cache: bool,
+    /// For how long; never longer than a minute.
+    #[arg(long = "imageVerifyCacheTTLDuration", value_name = "DURATION", default_value = "1h", value_parser = duration)]
+    image_verify_cache_life: Duration,
     #[command(flatten)]
     pub(super) reports: ReportFlags,
     #[command(flatten)]
@@ -70,6 +80,12 @@ impl KyvernoFlags {
     /// The first such flag, why, and what to do.
     pub(super) fn check(&self) -> Result<(), Failure> {
         self.others.check()
+    }
+
+    /// How long what registries said of attestations is reused: Kyverno keeps verdicts for an hour, we keep what they are
+    /// made of, and that for a minute at most (security.md 11).
+    pub(super) fn life(&self) -> Duration {
+        if self.image_verify_cache { self.image_verify_cache_life.min(LIFE) } else { Duration::ZERO }
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_gate::Gate;
-use provost_gate::server::{ExceptionScope, Metrics, Plain, Readiness, Say, Webhooks, limits};
+use provost_gate::metrics::{Counted, Metrics};
+use provost_gate::server::{ExceptionScope, Metrics as MetricsText, Plain, Readiness, Say, Webhooks, limits};
 use provost_serve::{Certificates, Server, Tls, read_file};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -28,7 +29,7 @@ pub(super) struct Behind {
     pub(super) gate: Arc<Gate>,
     pub(super) readiness: Readiness,
     pub(super) exceptions: ExceptionScope,
-    pub(super) metrics: Option<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) say: Say,
 }
 
@@ -76,6 +77,8 @@ impl Serving {
     ) -> Result<(), Failure> {
         let Self { webhooks, plain, signals: (mut interrupt, mut terminate), delay, .. } = self;
         let Behind { gate, readiness, exceptions, metrics, say } = behind;
+        let counted = Arc::clone(&metrics);
+        let text: MetricsText = Arc::new(move || counted.text());
         face.say(format!("answering on {}", webhooks.url()));
         if let Some(plain) = &plain {
             face.say(format!("health and metrics on {}", plain.url()));
@@ -84,9 +87,10 @@ impl Serving {
         let told = |mut ended: watch::Receiver<bool>| async move {
             let _ = ended.wait_for(|end| *end).await;
         };
-        let answers = Arc::new(Webhooks::new(gate, readiness.clone(), exceptions, Arc::clone(&say)));
+        let webhook = Webhooks::new(gate, readiness.clone(), exceptions, Arc::clone(&say));
+        let answers = Arc::new(Counted::new(webhook, metrics));
         let mut answering = tokio::spawn(webhooks.serve(answers, told(ended.clone())));
-        let health = Arc::new(Plain::new(readiness.clone(), metrics, Arc::clone(&say)));
+        let health = Arc::new(Plain::new(readiness.clone(), Some(text), Arc::clone(&say)));
         let beside = plain.map(|plain| tokio::spawn(plain.serve(health, told(ended))));
         let mut other = std::pin::pin!(other);
         let broken = tokio::select! {
