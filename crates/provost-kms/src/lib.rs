@@ -8,6 +8,7 @@
 mod aws;
 #[cfg(feature = "azure")]
 mod azure;
+pub mod bounded;
 mod error;
 #[cfg(feature = "gcp")]
 mod google;
@@ -19,6 +20,7 @@ mod surroundings;
 mod transport;
 mod vault;
 
+pub use bounded::ANSWER_TIME;
 pub use error::{KmsError, PluginFault};
 #[cfg(feature = "gcp")]
 pub use google::google_token;
@@ -26,4 +28,4 @@ pub use kind::KmsKind;
 pub use opener::Opener;
 pub use plugin::{PLUGIN_OUTPUT_LIMIT, PLUGIN_TIME};
 pub use surroundings::Surroundings;
-pub use transport::{ANSWER_LIMIT, ANSWER_TIME};
+pub use transport::ANSWER_LIMIT;
