@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use provost_gate::sight::{Sight, Sights};
 use provost_registry::RemoteOptions;
@@ -26,6 +27,7 @@ mod certificate;
 pub(crate) mod discovery;
 mod doorkeeper;
 mod kept;
+mod key_secrets;
 mod live;
 mod one;
 mod registering;
@@ -69,7 +71,7 @@ impl Outlook {
     /// are reached with these options' proxies and address rule.
     #[must_use]
     pub fn new(cluster: &Cluster, calls: RemoteOptions) -> (Self, Sights, Arc<dyn provost_kyverno::Cluster>) {
-        let missing = What::ALL.iter().map(|what| what.plural().to_owned()).collect();
+        let missing = What::ALL.iter().map(|what| what.plural()).chain(["keys"]).map(str::to_owned).collect();
         let (told, sights) = watch::channel(Arc::new(Sight { missing, ..Sight::default() }));
         let live = Arc::new(Live::new(cluster, calls));
         (Self { live: live.clone(), told }, sights, live)
@@ -199,7 +201,9 @@ pub async fn run(
     };
     tasks.start("status", statuses.keep());
 
-    let mut known = Known::new(&namespace, exceptions, force_ignore, live);
+    let mut known = Known::new(&namespace, exceptions, force_ignore, live.clone());
+    // Keys are read once all policies are known, before anybody is told that we are ready.
+    let mut reading = None;
     let publish = |known: &mut Known| {
         let sight = Arc::new(known.sight(Timestamp::now()));
         if known.missing().is_empty() {
@@ -215,6 +219,9 @@ pub async fn run(
             missing.push("a certificate to serve with".to_owned());
         }
         health.beat(Instant::now(), missing);
+        if known.lacks_keys_alone() && reading.is_none() {
+            reading = Some(key_secrets::read(&live, known.key_secrets()).boxed());
+        }
         let end = known.next_end(Timestamp::now());
         let end = end.map(|wait| wait.min(LONGEST_WAIT));
         tokio::select! {
@@ -230,6 +237,10 @@ pub async fn run(
                 } else if known.missing().is_empty() {
                     policies_told.send_replace(status::standings(&known));
                 }
+            }
+            () = async { if let Some(reading) = &mut reading { reading.await } }, if known.lacks_keys_alone() => {
+                known.keys_are_read();
+                publish(&mut known);
             }
             () = tokio::time::sleep(end.unwrap_or_default()), if end.is_some() => publish(&mut known),
             () = tokio::time::sleep(BEAT) => {}

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::bindings::{Bindings, Objects};
 use super::kept::{Name, Told, What};
+use super::key_secrets;
 use super::live::Live;
 use super::settings::Configured;
 
@@ -57,6 +58,8 @@ pub(super) struct Known {
     live: Arc<Live>,
     epoch: u64,
     listed: BTreeSet<What>,
+    /// Whether the keys have been read that policies named when all was listed for the first time.
+    has_keys: bool,
     policies: BTreeMap<(What, Name), Stored>,
     exceptions: BTreeMap<Name, Exception>,
     namespaces: Objects,
@@ -79,6 +82,7 @@ impl Known {
             live,
             epoch: 0,
             listed: BTreeSet::new(),
+            has_keys: false,
             policies: BTreeMap::new(),
             exceptions: BTreeMap::new(),
             namespaces: Objects::new(),
@@ -256,7 +260,26 @@ impl Known {
     /// What is not known yet.
     pub(super) fn missing(&self) -> Vec<String> {
         let all = What::ALL.into_iter().filter(|what| !self.listed.contains(what));
-        all.map(|what| what.plural().to_owned()).collect()
+        let keys = (!self.has_keys).then_some("keys");
+        all.map(What::plural).chain(keys).map(str::to_owned).collect()
+    }
+
+    /// Whether all is listed, and the keys that policies name are still to be read.
+    pub(super) fn lacks_keys_alone(&self) -> bool {
+        !self.has_keys && self.listed.len() == What::ALL.len()
+    }
+
+    /// The Secrets that policies name as keys.
+    pub(super) fn key_secrets(&self) -> BTreeSet<Name> {
+        let mut found = BTreeSet::new();
+        self.policies.values().for_each(|stored| key_secrets::named(&stored.object, &mut found));
+        found
+    }
+
+    /// The keys have been read; those of policies that come later are read when they are asked for.
+    pub(super) fn keys_are_read(&mut self) {
+        self.has_keys = true;
+        self.is_new = true;
     }
 
     /// Whether what is judged by has changed since the last sight. The status of a policy is none of it, nor what judging

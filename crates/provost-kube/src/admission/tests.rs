@@ -15,11 +15,14 @@ use super::*;
 
 /// An API server of objects by path: lists, gets, and watches that end at once, so that they come again.
 #[derive(Clone, Default)]
-pub(crate) struct Server(Arc<Mutex<HashMap<String, Value>>>);
+pub(crate) struct Server {
+    held: Arc<Mutex<HashMap<String, Value>>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
 
 impl Server {
     pub(crate) fn set(&self, path: &str, value: Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), value);
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), value);
     }
 
     fn list(&self, path: &str, items: &[Value]) {
@@ -30,7 +33,13 @@ impl Server {
     }
 
     fn get(&self, path: &str) -> Option<Value> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+
+    /// What was asked so far whose path and query hold this.
+    fn asked(&self, part: &str) -> Vec<String> {
+        let all = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|path| path.contains(part)).cloned().collect()
     }
 
     async fn start(&self) -> SocketAddr {
@@ -50,6 +59,7 @@ impl Server {
         let read = stream.read(&mut text).await.unwrap_or_default();
         let text = String::from_utf8_lossy(&text[..read]).into_owned();
         let path = text.split_whitespace().nth(1).unwrap_or_default().to_owned();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(path.clone());
         let (place, query) = path.split_once('?').unwrap_or((&path, ""));
         let (status, body) = match self.get(place) {
             _ if query.contains("watch=true") => ("200 OK", String::new()),
@@ -141,7 +151,10 @@ async fn a_sight_has_what_is_stored_and_nothing_before_all_is_read() {
     served(&server, "kyverno.io/v2", json!([kyverno("policyexceptions")]));
     let mut odd = policy("odd");
     odd["spec"]["rules"][0]["verifyImages"][0]["nosuch"] = json!(1);
-    server.list("/apis/kyverno.io/v1/clusterpolicies", &[policy("p"), odd]);
+    let mut named = policy("p");
+    named["spec"]["rules"][0]["verifyImages"][0]["attestors"] =
+        json!([{"entries": [{"keys": {"secret": {"name": "key", "namespace": "keys"}}}]}]);
+    server.list("/apis/kyverno.io/v1/clusterpolicies", &[named, odd]);
     let exceptions = [
         exception("counts", "glass", None),
         exception("ended", "glass", Some("2020-01-01T00:00:00Z")),
@@ -156,6 +169,8 @@ async fn a_sight_has_what_is_stored_and_nothing_before_all_is_read() {
     let (stop_told, stop) = watch::channel(false);
     let running = tokio::spawn(run(cluster, options(outlook), stop));
     let sight = until(&mut sights, |sight| sight.missing.is_empty()).await;
+    // Ready is who has looked for the keys that policies name, wherever they are.
+    assert!(!server.asked("/api/v1/namespaces/keys/secrets/key").is_empty());
     let names: Vec<&str> = sight.policies.iter().map(|policy| policy.name.as_str()).collect();
     assert_eq!(names, ["p"]);
     assert!(sight.unread.first().is_some_and(|unread| unread.name == "odd" && unread.enforces));
@@ -166,6 +181,18 @@ async fn a_sight_has_what_is_stored_and_nothing_before_all_is_read() {
     assert_eq!(live.namespace_labels("new").await.unwrap().get("a").map(String::as_str), Some("b"));
     let none = live.namespace_labels("none").await;
     assert!(matches!(none, Err(ClusterError::NotFound { .. })), "{none:?}");
+    // Nothing need happen to an object for a long time: each watch ends before its silence looks like a dead connection.
+    let watches = server.asked("watch=true");
+    for resource in ["namespaces?", "secrets?", "configmaps?", "policyexceptions?"] {
+        assert!(watches.iter().any(|watch| watch.contains(resource)), "{resource}: {watches:?}");
+    }
+    for watch in watches {
+        let time = watch
+            .split("timeoutSeconds=")
+            .nth(1)
+            .and_then(|rest| rest.split('&').next()?.parse::<u64>().ok());
+        assert!(time.is_some_and(|time| time < crate::cluster::SILENCE.as_secs()), "{watch}");
+    }
     stop_told.send_replace(true);
     assert!(running.await.unwrap().is_ok());
 }

@@ -137,7 +137,7 @@ async fn pods_of_one_kind_are_looked_at_once_after_all_is_loaded() {
     let image = |name: &str| format!("reg.example/{name}@{}", Digest::sha256_of(name.as_bytes()));
     let elsewhere = "elsewhere.example/c:1";
     let pods =
-        [pod("a-1", &image("a")), pod("a-2", &image("a")), pod("b-1", &image("b")), pod("c", elsewhere)];
+        [pod("a-1", &image("app")), pod("a-2", &image("app")), pod("b-1", &image("base")), pod("c", elsewhere)];
     server.set("/api/v1/pods", json!({"metadata": {}, "items": pods}));
     let registry = Arc::new(Away::default());
     let (gate, told) = gate(&registry);
@@ -156,7 +156,7 @@ async fn pods_of_one_kind_are_looked_at_once_after_all_is_loaded() {
     // Two images are asked about, once each.
     let asked = registry.asked.load(Ordering::Relaxed);
     assert!(asked >= 2, "{asked}");
-    let mut again = pod("a", &image("a"));
+    let mut again = pod("a", &image("app"));
     again["apiVersion"] = json!("v1");
     again["kind"] = json!("Pod");
     assert!(gate.warm(&Request::of_object(&again)).await);
@@ -167,7 +167,7 @@ async fn pods_of_one_kind_are_looked_at_once_after_all_is_loaded() {
 #[tokio::test]
 async fn a_registry_that_is_silent_delays_neither_readiness_nor_requests() {
     let server = Server::default();
-    let away = format!("reg.example/a@{}", Digest::sha256_of(b"a"));
+    let away = format!("reg.example/app@{}", Digest::sha256_of(b"app"));
     server.set("/api/v1/pods", json!({"metadata": {}, "items": [pod("a", &away)]}));
     let registry = Arc::new(Away { is_silent: true, ..Away::default() });
     let (gate, told) = gate(&registry);
