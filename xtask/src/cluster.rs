@@ -143,6 +143,11 @@ impl Cluster {
         Ok(path)
     }
 
+    /// Where the API server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The seconds of processor time that the API server and etcd have taken.
     pub(crate) fn processor(&self) -> Result<(f64, f64)> {
         let server = self.server.as_ref().context("the API server was stopped")?;

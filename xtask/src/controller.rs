@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::servers::free;
-use crate::{shell, usage};
+use crate::{http, usage};
 
 /// A running controller; killed when dropped.
 pub(crate) struct Controller {
@@ -28,6 +28,18 @@ impl Controller {
         name: &str,
         more: &[&str],
     ) -> Result<Self> {
+        Self::start_with(binary, kubeconfig, folder, name, more, &[])
+    }
+
+    /// The same with more in its environment.
+    pub(crate) fn start_with(
+        binary: &Path,
+        kubeconfig: &Path,
+        folder: &Path,
+        name: &str,
+        more: &[&str],
+        environment: &[(&str, String)],
+    ) -> Result<Self> {
         let address = free()?;
         let log = folder.join(format!("controller-{name}.log"));
         let written = File::options().create(true).append(true).open(&log)?;
@@ -35,6 +47,7 @@ impl Controller {
         let process = Command::new(binary)
             .env_clear()
             .env("HOME", folder)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .args([
                 "controller",
                 "--identity",
@@ -57,8 +70,8 @@ impl Controller {
 
     /// What it says at a path; empty where it does not listen yet.
     pub(crate) fn ask(&self, path: &str) -> String {
-        shell::output("curl", &["-s", "--max-time", "5", &format!("http://{}{path}", self.address)])
-            .unwrap_or_default()
+        let asked = || http::plain(self.address)?.ask(&http::request("GET", path, "text/plain", b""));
+        asked().map(|answer| String::from_utf8_lossy(&answer.body).into_owned()).unwrap_or_default()
     }
 
     /// A counter of its, zero where it does not say.

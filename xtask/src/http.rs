@@ -24,10 +24,12 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// One that must show this certificate, or one by its authority.
-    pub(crate) fn new(address: SocketAddr, certificate: &Path) -> Result<Self> {
+    /// One that must show a certificate of this file, or one by an authority that stands in it.
+    pub(crate) fn new(address: SocketAddr, certificates: &Path) -> Result<Self> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(certificate).context("the server's certificate")?)?;
+        for certificate in CertificateDer::pem_file_iter(certificates).context("the server's certificates")? {
+            roots.add(certificate.context("the server's certificates")?)?;
+        }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         let trust = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
@@ -36,9 +38,14 @@ impl Target {
 
     /// A connection, whose handshake comes with the first question.
     pub(crate) fn connect(&self) -> Result<Connection<StreamOwned<ClientConnection, TcpStream>>> {
+        Ok(Connection { stream: self.stream()?, read: Vec::new() })
+    }
+
+    /// The same for whoever speaks for itself.
+    pub(crate) fn stream(&self) -> Result<StreamOwned<ClientConnection, TcpStream>> {
         let name = ServerName::IpAddress(self.address.ip().into());
         let session = ClientConnection::new(Arc::clone(&self.trust), name)?;
-        Ok(Connection { stream: StreamOwned::new(session, tcp(self.address)?), read: Vec::new() })
+        Ok(StreamOwned::new(session, tcp(self.address)?))
     }
 }
 

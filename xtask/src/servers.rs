@@ -107,6 +107,11 @@ impl Server {
         self.process.id()
     }
 
+    /// The file with what it said.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// The seconds of processor time it has taken.
     pub(crate) fn processor(&self) -> Result<f64> {
         usage::processor(self.process.id())

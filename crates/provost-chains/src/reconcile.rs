@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use provost_registry::Store;
-use provost_tekton::object::status::is_done;
 use provost_tekton::object::{Metadata, Time};
 use provost_tekton::{PipelineRun, TaskRun};
 
@@ -20,6 +19,7 @@ use crate::signing::SIGNED;
 
 mod children;
 mod cluster;
+mod facts;
 mod marks;
 mod settings;
 mod trouble;
@@ -29,6 +29,7 @@ pub use marks::{CONDITION, OURS, is_finalizer, is_held, unmarked_pipeline_run, u
 pub use settings::{DELETION_GRACE, ENDING_GRACE, Rules, Settings};
 pub use trouble::{MESSAGE_LIMIT, Reason, Trouble};
 
+use facts::Facts;
 use marks::Patch;
 
 /// Who runs those runs that say nothing else.
@@ -84,61 +85,6 @@ pub struct Reconciler<'a> {
     pub rules: &'a Rules,
     /// The time.
     pub now: Timestamp,
-}
-
-/// What both kinds of run have.
-struct Facts<'a> {
-    key: Key,
-    metadata: &'a Metadata,
-    is_done: bool,
-    managed_by: &'a str,
-    service_account: &'a str,
-    ended: Option<Timestamp>,
-}
-
-impl<'a> Facts<'a> {
-    fn of_task_run(run: &'a TaskRun) -> Self {
-        Self {
-            key: Key::new(Kind::TaskRun, &run.metadata.namespace, &run.metadata.name),
-            metadata: &run.metadata,
-            is_done: is_done(&run.status.conditions),
-            managed_by: &run.spec.managed_by,
-            service_account: &run.spec.service_account_name,
-            ended: run.status.completion_time.map(|time| time.0),
-        }
-    }
-
-    fn of_pipeline_run(run: &'a PipelineRun) -> Self {
-        Self {
-            key: Key::new(Kind::PipelineRun, &run.metadata.namespace, &run.metadata.name),
-            metadata: &run.metadata,
-            is_done: is_done(&run.status.conditions),
-            managed_by: &run.spec.managed_by,
-            service_account: &run.spec.task_run_template.service_account_name,
-            ended: run.status.completion_time.map(|time| time.0),
-        }
-    }
-
-    fn kind(&self) -> Kind {
-        self.key.kind
-    }
-
-    fn deleted(&self) -> Option<Timestamp> {
-        self.metadata.deletion_timestamp.map(|time| time.0)
-    }
-
-    /// Name and uid of the PipelineRun that a TaskRun belongs to.
-    fn owner(&self) -> Option<(&'a str, &'a str)> {
-        owner(self.metadata).filter(|_| self.kind() == Kind::TaskRun)
-    }
-}
-
-/// Name and uid of the PipelineRun that an object belongs to by owner reference.
-fn owner(metadata: &Metadata) -> Option<(&str, &str)> {
-    let owners = &metadata.owner_references;
-    let found =
-        owners.iter().find(|one| one.kind == "PipelineRun" && one.api_version.starts_with("tekton.dev/"));
-    found.map(|one| (one.name.as_str(), one.uid.as_str()))
 }
 
 impl Reconciler<'_> {

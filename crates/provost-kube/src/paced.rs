@@ -24,6 +24,15 @@ impl Store for Paced {
         self.store.manifest(repository, which).await
     }
 
+    async fn manifest_unless(
+        &self,
+        repository: &Repository,
+        tag: &Selector,
+        known: &Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
+        self.store.manifest_unless(repository, tag, known).await
+    }
+
     async fn resolve(&self, repository: &Repository, which: &Selector) -> Result<Descriptor, StoreError> {
         self.store.resolve(repository, which).await
     }

@@ -1,7 +1,7 @@
 //! Manifests and tags: fetched, looked up, stored, listed.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, LINK};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, LINK};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use provost_oci::media_type::{DOCKER_LIST, DOCKER_MANIFEST, MANIFEST_ACCEPT, OCI_INDEX, OCI_MANIFEST};
 use provost_oci::{Descriptor, Digest, Repository, Selector};
@@ -45,17 +45,30 @@ impl Transport {
         repository: &Repository,
         which: &Selector,
     ) -> Result<Manifest, StoreError> {
-        let digest = match which {
-            Selector::Digest(digest) => Some(digest.clone()),
-            Selector::Tag(_) => None,
-        };
-        let expect = Expect { digest: digest.clone(), ..Expect::at_most(MANIFEST_LIMIT) };
-        let path = manifest_path(repository, which)?;
-        let ask = Ask::pull(repository, Method::GET, path, expect).with(ACCEPT, accept_all());
-        let answer = self.ask_for_success(&ask).await?;
-        let media_type = media_type_of(&answer);
-        let digest = digest.unwrap_or_else(|| Digest::sha256_of(&answer.body));
-        Ok(Manifest { media_type, digest, bytes: answer.body })
+        let answer = self.ask_for_success(&whole(repository, which)?).await?;
+        Ok(manifest_of(answer, which))
+    }
+
+    /// The manifest of a tag, unless it is still that of this digest.
+    pub(crate) async fn manifest_unless(
+        &self,
+        repository: &Repository,
+        tag: &Selector,
+        known: &Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
+        // Registries that give a manifest an ETag make it of its digest; those that know none send the manifest.
+        let etag = HeaderValue::from_str(&format!("\"{known}\"")).map_err(|_| StoreError::Malformed {
+            request: format!("{repository}:{tag}"),
+            reason: format!("{known:?} does not fit into a header"),
+        })?;
+        let answer = self.ask(&whole(repository, tag)?.with(IF_NONE_MATCH, etag)).await?;
+        match answer.status {
+            StatusCode::NOT_MODIFIED => Ok(None),
+            status if status.is_success() => {
+                Ok(Some(manifest_of(answer, tag)).filter(|found| found.digest != *known))
+            }
+            _ => Err(answer.refusal()),
+        }
     }
 
     /// What a tag or digest points to, by `HEAD` where that says enough.
@@ -178,6 +191,26 @@ fn next_link(headers: &HeaderMap) -> Option<&str> {
         });
         is_next.then_some(target)
     })
+}
+
+/// The question for a whole manifest; of a digest only bytes that have it are taken.
+fn whole<'a>(repository: &'a Repository, which: &Selector) -> Result<Ask<'a>, StoreError> {
+    let digest = match which {
+        Selector::Digest(digest) => Some(digest.clone()),
+        Selector::Tag(_) => None,
+    };
+    let expect = Expect { digest, ..Expect::at_most(MANIFEST_LIMIT) };
+    let path = manifest_path(repository, which)?;
+    Ok(Ask::pull(repository, Method::GET, path, expect).with(ACCEPT, accept_all()))
+}
+
+/// The manifest in a good answer, whose bytes have been checked against the digest that was asked for.
+fn manifest_of(answer: Answer, which: &Selector) -> Manifest {
+    let digest = match which {
+        Selector::Digest(digest) => digest.clone(),
+        Selector::Tag(_) => Digest::sha256_of(&answer.body),
+    };
+    Manifest { media_type: media_type_of(&answer), digest, bytes: answer.body }
 }
 
 fn accept_all() -> HeaderValue {

@@ -140,6 +140,15 @@ impl Store for Remote {
         self.inner.transport.manifest(repository, which).await
     }
 
+    async fn manifest_unless(
+        &self,
+        repository: &Repository,
+        tag: &Selector,
+        known: &Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
+        self.inner.transport.manifest_unless(repository, tag, known).await
+    }
+
     async fn resolve(&self, repository: &Repository, which: &Selector) -> Result<Descriptor, StoreError> {
         self.inner.transport.resolve(repository, which).await
     }

@@ -57,6 +57,18 @@ pub trait Store: Send + Sync {
     /// The manifest of a tag or digest. Asked for a digest, the bytes returned have that digest.
     async fn manifest(&self, repository: &Repository, which: &Selector) -> Result<Manifest, StoreError>;
 
+    /// What a tag points to now, unless that is still the manifest of this digest: `None` then. It asks for less than
+    /// [`Store::manifest`] where the registry compares ETags (RFC 9110 §13.1.2), as those of distribution do.
+    async fn manifest_unless(
+        &self,
+        repository: &Repository,
+        tag: &Selector,
+        known: &Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
+        let found = self.manifest(repository, tag).await?;
+        Ok((found.digest != *known).then_some(found))
+    }
+
     /// What a tag or digest points to, without its bytes (`HEAD`); falls back to [`Store::manifest`] where the
     /// answer lacks a digest or a length.
     async fn resolve(&self, repository: &Repository, which: &Selector) -> Result<Descriptor, StoreError>;

@@ -144,7 +144,9 @@ pub struct Attaching<'a> {
     /// What the tag was found to hold just now, by whoever looked before us.
     found: Option<(Instant, Option<Manifest>)>,
     is_stored: bool,
+    /// The layers that were written, and the manifest that names them.
     wanted: Vec<Descriptor>,
+    written: Option<Digest>,
     steps: usize,
 }
 
@@ -159,8 +161,8 @@ impl<'a> Attaching<'a> {
         dedup: Dedup,
         options: &'a AttachOptions,
     ) -> Self {
-        let (found, is_stored, wanted) = (None, false, Vec::new());
-        Self { store, repository, tag, layer, dedup, options, found, is_stored, wanted, steps: 0 }
+        let (found, is_stored, wanted, written) = (None, false, Vec::new(), None);
+        Self { store, repository, tag, layer, dedup, options, found, is_stored, wanted, written, steps: 0 }
     }
 
     /// The first step takes the tag for what the caller found there, none where it is not there, in a look that began at
@@ -184,7 +186,11 @@ impl<'a> Attaching<'a> {
                     self.put_layer().await?;
                     self.is_stored = true;
                 }
-                (Instant::now(), under(self.store, self.repository, self.tag).await?)
+                let began = Instant::now();
+                match self.look().await? {
+                    Look::Unchanged => return Ok(Step::Done(true)),
+                    Look::Found(found) => (began, found),
+                }
             }
         };
         let Existing { mut layers, docker } = existing(found, self.repository, self.tag)?;
@@ -232,7 +238,23 @@ impl<'a> Attaching<'a> {
         let tag = Selector::Tag(self.tag.to_owned());
         self.store.put_manifest(self.repository, &tag, &new.manifest).await?;
         self.wanted = layers;
+        self.written = Some(new.manifest.digest);
         Ok(Step::LookAgain(read.elapsed().saturating_mul(SPANS).min(LONGEST_WAIT)))
+    }
+
+    /// What lies under the tag, or that it is what was written last.
+    async fn look(&self) -> Result<Look, StoreError> {
+        let tag = Selector::Tag(self.tag.to_owned());
+        let found = match &self.written {
+            None => self.store.manifest(self.repository, &tag).await.map(Some),
+            Some(written) => self.store.manifest_unless(self.repository, &tag, written).await,
+        };
+        match found {
+            Ok(None) => Ok(Look::Unchanged),
+            Ok(found) => Ok(Look::Found(found)),
+            Err(error) if error.is_not_found() => Ok(Look::Found(None)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn put_layer(&self) -> Result<(), StoreError> {
@@ -245,17 +267,12 @@ impl<'a> Attaching<'a> {
     }
 }
 
-/// The manifest under a tag; none where there is none.
-async fn under(
-    store: &dyn Store,
-    repository: &Repository,
-    tag: &str,
-) -> Result<Option<Manifest>, AttachError> {
-    match store.manifest(repository, &Selector::Tag(tag.to_owned())).await {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+/// What a look at the tag says.
+enum Look {
+    /// It holds the manifest that was written last.
+    Unchanged,
+    /// It holds this manifest; none where it is not there.
+    Found(Option<Manifest>),
 }
 
 /// What lies under a tag: its layers, and whether its manifest is docker's; not said where there is none.

@@ -1,15 +1,20 @@
-//! A client that does nothing but upload: how much a registry takes of one who signs nothing, asks nothing and reads nothing.
+//! A client that does nothing but upload: how much a registry takes of one who signs nothing, asks nothing and reads nothing; and
+//! the same where each run is also read and marked at an API server, which shares the machine.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::fmt::Display;
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 
-/// The longest answer that is read: a manifest or an envelope of a benchmark has a few KiB.
+use crate::http::Target;
+
+/// The longest answer that is read: a manifest, an envelope or a run of a benchmark has a few KiB.
 const ANSWER: usize = 1 << 20;
 
 /// What lies under one tag.
@@ -21,10 +26,25 @@ pub(super) struct Upload {
     blobs: Vec<(String, Vec<u8>)>,
 }
 
-/// What a registry holds under these tags, each as `(repository, tag)`.
-pub(super) fn collect(registry: SocketAddr, tags: &[(String, String)]) -> Result<Vec<Upload>> {
-    let mut connection = Connection::new(registry)?;
-    let mut read = |repository: &str, path: &str| -> Result<Vec<u8>> {
+/// What belongs to one run.
+pub(super) struct Run {
+    pub(super) uploads: Vec<Upload>,
+    /// Where the API server has it.
+    pub(super) path: String,
+}
+
+/// An API server at which runs are read and marked.
+pub(super) struct Marking {
+    pub(super) server: Target,
+    pub(super) token: String,
+    /// The merge patch.
+    pub(super) patch: String,
+}
+
+/// What a registry holds under these tags of a repository.
+pub(super) fn collect(registry: SocketAddr, repository: &str, tags: &[String]) -> Result<Vec<Upload>> {
+    let mut connection = Connection::plain(registry)?;
+    let mut read = |path: &str| -> Result<Vec<u8>> {
         let answer = connection.ask("GET", &format!("/v2/{repository}/{path}"), KIND, &[])?;
         if answer.status != 200 {
             bail!("{repository}/{path}: the registry answers {}, expected 200", answer.status);
@@ -32,31 +52,45 @@ pub(super) fn collect(registry: SocketAddr, tags: &[(String, String)]) -> Result
         Ok(answer.body)
     };
     let mut all = Vec::new();
-    for (repository, tag) in tags {
-        let manifest = read(repository, &format!("manifests/{tag}"))?;
+    for tag in tags {
+        let manifest = read(&format!("manifests/{tag}"))?;
         let view: Value = serde_json::from_slice(&manifest)?;
         let layers = view.get("layers").and_then(Value::as_array).context("a manifest without layers")?;
         let pointers = view.get("config").into_iter().chain(layers);
         let mut blobs = Vec::new();
         for digest in pointers.filter_map(|one| one.get("digest")?.as_str()) {
-            blobs.push((digest.to_owned(), read(repository, &format!("blobs/{digest}"))?));
+            blobs.push((digest.to_owned(), read(&format!("blobs/{digest}"))?));
         }
-        all.push(Upload { repository: repository.clone(), tag: tag.clone(), manifest, blobs });
+        all.push(Upload { repository: repository.to_owned(), tag: tag.clone(), manifest, blobs });
     }
     Ok(all)
 }
 
-/// Uploads all of it with so many connections at once; says how long that took.
-pub(super) fn upload(registry: SocketAddr, uploads: &[Upload], at_once: usize) -> Result<Duration> {
-    let left = Mutex::new(uploads.iter());
+/// Uploads all of it with so many connections at once, and marks each run where that is asked for; says how long that took.
+pub(super) fn upload(
+    registry: SocketAddr,
+    runs: &[Run],
+    at_once: usize,
+    marking: Option<&Marking>,
+) -> Result<Duration> {
+    let left = Mutex::new(runs.iter());
     let began = Instant::now();
     thread::scope(|scope| -> Result<()> {
         let one = || -> Result<()> {
-            let mut connection = Connection::new(registry)?;
+            let mut connection = Connection::plain(registry)?;
+            let mut marker = marking.map(Connection::marking).transpose()?;
             loop {
                 let next = left.lock().map_err(|_| anyhow::anyhow!("an uploader broke down"))?.next();
-                let Some(upload) = next else { return Ok(()) };
-                connection.upload(upload)?;
+                let Some(run) = next else { return Ok(()) };
+                if let Some(marker) = &mut marker {
+                    marker.expect("GET", &run.path, JSON, &[], 200)?;
+                }
+                for upload in &run.uploads {
+                    connection.upload(upload)?;
+                }
+                if let (Some(marker), Some(marking)) = (&mut marker, marking) {
+                    marker.expect("PATCH", &run.path, PATCH, marking.patch.as_bytes(), 200)?;
+                }
             }
         };
         let all: Vec<_> = (0..at_once).map(|_| scope.spawn(one)).collect();
@@ -66,13 +100,21 @@ pub(super) fn upload(registry: SocketAddr, uploads: &[Upload], at_once: usize) -
     Ok(began.elapsed())
 }
 
-const KIND: &str = "application/vnd.oci.image.manifest.v1+json";
-const OCTETS: &str = "application/octet-stream";
+/// What is accepted as an answer, and what is sent.
+type Kinds = [&'static str; 2];
+
+const KIND: Kinds = ["application/vnd.oci.image.manifest.v1+json"; 2];
+const OCTETS: Kinds = ["application/octet-stream"; 2];
+const JSON: Kinds = ["application/json"; 2];
+/// As the controller asks: only the run's metadata comes back.
+const PATCH: Kinds =
+    ["application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1", "application/merge-patch+json"];
 
 /// One connection that stays open.
-struct Connection {
-    stream: BufReader<TcpStream>,
-    host: SocketAddr,
+struct Connection<S: Read + Write> {
+    stream: BufReader<S>,
+    /// What every request says: the host, and who asks.
+    head: String,
 }
 
 struct Answer {
@@ -81,13 +123,22 @@ struct Answer {
     body: Vec<u8>,
 }
 
-impl Connection {
-    fn new(host: SocketAddr) -> Result<Self> {
+impl Connection<TcpStream> {
+    fn plain(host: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(host)?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream: BufReader::new(stream), host })
+        Ok(Self { stream: BufReader::new(stream), head: format!("Host: {host}\r\n") })
     }
+}
 
+impl Connection<StreamOwned<ClientConnection, TcpStream>> {
+    fn marking(marking: &Marking) -> Result<Self> {
+        let stream = BufReader::new(marking.server.stream()?);
+        Ok(Self { stream, head: format!("Host: bare\r\nAuthorization: Bearer {}\r\n", marking.token) })
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
     /// Each blob takes a request that opens an upload and one that carries it; a manifest takes one.
     fn upload(&mut self, upload: &Upload) -> Result<()> {
         let Upload { repository, tag, manifest, blobs } = upload;
@@ -96,45 +147,64 @@ impl Connection {
             let path = place.location.split_once("/v2/").map(|(_, rest)| format!("/v2/{rest}"));
             let path = path.with_context(|| format!("an upload without a place: {}", place.status))?;
             let sign = if path.contains('?') { '&' } else { '?' };
-            self.stored(&format!("{path}{sign}digest={digest}"), OCTETS, bytes)?;
+            self.expect("PUT", &format!("{path}{sign}digest={digest}"), OCTETS, bytes, 201)?;
         }
-        self.stored(&format!("/v2/{repository}/manifests/{tag}"), KIND, manifest)
+        self.expect("PUT", &format!("/v2/{repository}/manifests/{tag}"), KIND, manifest, 201)
     }
 
-    fn stored(&mut self, path: &str, kind: &str, body: &[u8]) -> Result<()> {
-        match self.ask("PUT", path, kind, body)? {
-            Answer { status: 201, .. } => Ok(()),
-            Answer { status, body, .. } => {
-                bail!("PUT {path}: {status}, expected 201: {}", String::from_utf8_lossy(&body))
-            }
+    fn expect(&mut self, method: &str, path: &str, kinds: Kinds, body: &[u8], wanted: u16) -> Result<()> {
+        let Answer { status, body, .. } = self.ask(method, path, kinds, body)?;
+        if status != wanted {
+            let words = String::from_utf8_lossy(&body);
+            bail!("{method} {path}: {status}, expected {wanted}: {words}");
         }
+        Ok(())
     }
 
-    fn ask(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Answer> {
+    fn ask(&mut self, method: &str, path: &str, [accept, kind]: Kinds, body: &[u8]) -> Result<Answer> {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAccept: {kind}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            self.host,
+            "{method} {path} HTTP/1.1\r\n{}Accept: {accept}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            self.head,
             body.len()
         );
         self.stream.get_mut().write_all(&[head.as_bytes(), body].concat())?;
+        self.stream.get_mut().flush()?;
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok()).context("a status")?;
-        let (mut location, mut length) = (String::new(), 0);
+        let (mut location, mut length, mut in_pieces) = (String::new(), 0, false);
         loop {
             let line = self.line()?;
             let Some((name, value)) = line.split_once(':') else { break };
             match name.to_ascii_lowercase().as_str() {
                 "location" => value.trim().clone_into(&mut location),
                 "content-length" => length = value.trim().parse()?,
+                "transfer-encoding" => in_pieces = true,
                 _ => {}
             }
         }
-        if length > ANSWER {
-            bail!("{method} {path}: {length} bytes, expected at most {ANSWER}");
+        let mut body = Vec::new();
+        let named = format_args!("{method} {path}");
+        if !in_pieces {
+            self.piece(&mut body, length, named)?;
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
+        while in_pieces {
+            let length = usize::from_str_radix(&self.line()?, 16)?;
+            self.piece(&mut body, length, named)?;
+            self.line()?;
+            in_pieces = length > 0;
+        }
         Ok(Answer { status, location, body })
+    }
+
+    fn piece(&mut self, body: &mut Vec<u8>, length: usize, named: impl Display) -> Result<()> {
+        if body.len().saturating_add(length) > ANSWER {
+            bail!("{named}: over {ANSWER} bytes");
+        }
+        let read = self.stream.by_ref().take(u64::try_from(length)?).read_to_end(body)?;
+        if read < length {
+            bail!("{named}: the answer broke off");
+        }
+        Ok(())
     }
 
     fn line(&mut self) -> Result<String> {

@@ -1,24 +1,34 @@
 //! How fast a backlog of finished runs is signed, in how much memory, and what binds: on our own registry and on docker-registry,
-//! beside a bare uploader and bare requests to the API server.
+//! beside a bare uploader and bare requests to the API server; and that a run costs the same among many.
 
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use super::bare;
-use crate::cluster::Cluster;
 use crate::controller::Controller;
+use crate::http::Target;
 use crate::servers::Server;
 use crate::shell;
 use crate::tekton::{self, Call, Ground};
+use taken::{Taken, api_requests, between, registry_requests};
+
+mod taken;
 
 /// How many runs wait, unless another number is given.
 const RUNS: usize = 1000;
+/// Among how few and how many runs one must cost the same.
+const FEW: usize = 100;
+const MANY: usize = 10_000;
+/// How much more one may cost among many: the figures of few runs lie so far apart from one time to the next.
+const DEARER: f64 = 1.25;
 /// How many are made at a time.
 const BATCH: usize = 50;
-const AGAIN: Duration = Duration::from_millis(200);
+/// How often the controller is asked how far it is.
+const AGAIN: Duration = Duration::from_millis(50);
 /// The longest that nothing may happen.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The memory that signing may take, in MiB; the opening of the key, which is shown apart, needs 64 more for a moment.
@@ -29,6 +39,7 @@ const RATE: f64 = 100.0;
 const SHARE: f64 = 0.8;
 /// With how many connections the bare uploader tries its luck, each with every fourth run.
 const AT_ONCE: [usize; 4] = [4, 8, 16, 32];
+const DOCKER: &str = "docker-registry";
 
 /// How it is asked for.
 const USAGE: &str = "cargo xtask bench chains [--bin PROGRAM] [--runs NUMBER] [--workers NUMBER] [--registry ours|docker-registry]";
@@ -36,9 +47,18 @@ const USAGE: &str = "cargo xtask bench chains [--bin PROGRAM] [--runs NUMBER] [-
 /// What is the same in each round.
 struct Bench {
     ground: Ground,
-    count: usize,
     more: Vec<String>,
     missed: Vec<String>,
+}
+
+/// What a round showed.
+struct Round {
+    /// Runs a second, from the start of the process.
+    rate: f64,
+    /// Milliseconds of the controller's processor for a run, after the first was signed.
+    controller: f64,
+    /// The same of controller, registry, API server and etcd together.
+    all: f64,
 }
 
 /// Makes the runs, starts the controller, and says what it took.
@@ -49,11 +69,11 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
             ["--bin", path] => binary = Some(std::path::absolute(path)?),
             ["--runs", number] => count = number.parse()?,
             ["--workers", number] => more = vec!["--workers".to_owned(), number.to_owned()],
-            ["--registry", name @ ("ours" | "docker-registry")] => only = Some(name),
+            ["--registry", name @ ("ours" | DOCKER)] => only = Some(name),
             _ => bail!("usage: {USAGE}"),
         }
     }
-    shell::install(&[("docker-registry", "docker-registry"), ("curl", "curl")])?;
+    shell::install(&[("docker-registry", DOCKER), ("curl", "curl")])?;
     let binary = match binary {
         Some(binary) => binary,
         None => {
@@ -64,25 +84,24 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     let ground = Ground::new(&binary)?;
     let storage = json!({"artifacts.taskrun.storage": "oci", "artifacts.oci.storage": "oci"});
     tekton::configure(&ground.cluster, &storage)?;
-    let mut bench = Bench { ground, count, more, missed: Vec::new() };
-    if only.is_none_or(|name| name == "ours") {
+    let mut bench = Bench { ground, more, missed: Vec::new() };
+    let wants = |name| only.is_none_or(|only| only == name);
+    if wants("ours") {
         let registry = Server::provost_registry(&binary, bench.ground.place.folder())?;
-        let rate = bench.round("ours", &registry)?;
+        let rate = bench.round("ours", count, &registry)?.rate;
         if rate < RATE {
             bench.missed.push(format!("ours: {rate:.1} runs a second, the target is {RATE}"));
         }
-        bench.bare_cluster("bench-ours")?;
+        bench.bare_cluster("bench-ours", count)?;
     }
-    if only.is_none_or(|name| name == "docker-registry") {
+    if wants(DOCKER) {
         let registry = Server::docker_registry(bench.ground.place.folder())?;
-        let rate = bench.round("docker-registry", &registry)?;
-        let bare = bench.bare_uploads(&registry)?;
-        shell::say(&format!("docker-registry: {:.0} % of the bare uploader", 100.0 * rate / bare));
-        if rate < SHARE * bare {
-            bench
-                .missed
-                .push(format!("docker-registry: {rate:.1} runs a second, {SHARE} of {bare:.1} are wanted"));
-        }
+        let rate = bench.round(DOCKER, count, &registry)?.rate;
+        bench.beside_bare(rate, count, registry.address)?;
+    }
+    // Last, because ten thousand runs are a burden to the API server even when they are signed.
+    if wants("ours") && count == RUNS {
+        bench.few_and_many(&binary)?;
     }
     match bench.missed.is_empty() {
         true => Ok(()),
@@ -95,103 +114,126 @@ fn image(number: usize) -> (String, String) {
     (format!("bench/app-{}", number % 10), format!("{number:064x}"))
 }
 
+/// Where the API server has a run.
+fn path(namespace: &str, number: usize) -> String {
+    format!("/apis/tekton.dev/v1/namespaces/{namespace}/taskruns/run-{number}")
+}
+
+/// What marks a run, about as long as what the controller writes.
+fn mark() -> Value {
+    json!({"metadata": {"annotations": {
+        "chains.tekton.dev/signed": "true", "example.com/bare": "r".repeat(600)}}})
+}
+
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
 impl Bench {
-    /// So many runs wait, and are signed; how many a second from the start of the process.
-    fn round(&mut self, name: &str, registry: &Server) -> Result<f64> {
-        let Ground { cluster, place, kubeconfig } = &self.ground;
-        let namespace = format!("bench-{name}");
-        cluster.kubectl(&["create", "namespace", &namespace])?;
-        for at in (0..self.count).step_by(BATCH) {
+    /// So many finished runs in a namespace of their own.
+    fn make(&self, namespace: &str, count: usize, registry: SocketAddr) -> Result<()> {
+        let cluster = &self.ground.cluster;
+        cluster.kubectl(&["create", "namespace", namespace])?;
+        for at in (0..count).step_by(BATCH) {
             let (mut made, mut ended): (Vec<Call>, Vec<Call>) = (Vec::new(), Vec::new());
-            for number in at..(at + BATCH).min(self.count) {
+            for number in at..(at + BATCH).min(count) {
                 let (repository, digest) = image(number);
-                let image = format!("{}/{repository}@sha256:{digest}", registry.address);
-                let (make, end) = tekton::task_run(&namespace, &format!("run-{number}"), &image, None);
+                let image = format!("{registry}/{repository}@sha256:{digest}");
+                let (make, end) = tekton::task_run(namespace, &format!("run-{number}"), &image, None);
                 made.push(make);
                 ended.push(end);
             }
             tekton::send(cluster, &made)?;
             tekton::send(cluster, &ended)?;
         }
-        let more: Vec<&str> = self.more.iter().map(String::as_str).collect();
+        Ok(())
+    }
+
+    /// So many runs wait, and are signed by a controller that looks at nothing else.
+    fn round(&mut self, name: &str, count: usize, registry: &Server) -> Result<Round> {
+        let namespace = format!("bench-{name}");
+        self.make(&namespace, count, registry.address)?;
+        let Ground { cluster, place, kubeconfig } = &self.ground;
+        let more = ["--namespace", &namespace];
+        let more: Vec<&str> = more.into_iter().chain(self.more.iter().map(String::as_str)).collect();
+        let (asked, told) = (api_requests(cluster)?, registry_requests(registry)?);
         let before = Taken::now(cluster, registry)?;
         let began = Instant::now();
         let controller = Controller::start(place.binary(), kubeconfig, place.folder(), name, &more)?;
         let (mut opened, mut opening, mut most) = (None, 0, 0);
         let (mut done, mut changed) = (0, Instant::now());
-        let wanted = u64::try_from(self.count)?;
+        let wanted = u64::try_from(count)?;
         while done < wanted {
             let now = controller.counter("watcher_taskrun_marked_signed_total");
             match now {
                 0 => opening = controller.peak()?,
-                _ => {
-                    most = most.max(controller.resident()?);
-                    opened.get_or_insert((now, began.elapsed()));
-                }
+                _ => most = most.max(controller.resident()?),
+            }
+            if now > 0 && opened.is_none() {
+                opened =
+                    Some((now, began.elapsed(), Taken::now(cluster, registry)?, controller.processor()?));
             }
             if now > done {
                 (done, changed) = (now, Instant::now());
             } else if changed.elapsed() > PATIENCE {
-                bail!("{done} of {} runs are signed: {}", self.count, controller.last_words());
+                bail!("{done} of {count} runs are signed: {}", controller.last_words());
             }
             if done < wanted {
                 thread::sleep(AGAIN);
             }
         }
-        let took = began.elapsed().as_secs_f64();
-        let count = f64::from(u32::try_from(self.count)?);
-        let (first, since) = opened.unwrap_or_default();
-        let steady = (count - first as f64) / (took - since.as_secs_f64());
-        let rate = count / took;
-        shell::say(&format!(
-            "{name}: {count} runs in {took:.1} s from the start of the process, {rate:.1} a second, {steady:.1} once the first was seen after {:.1} s; \
-             at most {most} MiB resident while signing, {opening} MiB at the peak of opening the key",
-            since.as_secs_f64()
-        ));
+        let took = began.elapsed();
         let own = controller.processor()?;
-        let taken = Taken::now(cluster, registry)?.since(&before);
-        let each = |seconds: f64| seconds * 1000.0 / count;
+        let after = Taken::now(cluster, registry)?;
+        let (first, since, early, early_own) = opened.context("no run was signed")?;
+        let (taken, left) = (after.since(&early), number(count) - first as f64);
+        let runs = number(count);
+        let (rate, steady) = (runs / took.as_secs_f64(), left / (took - since).as_secs_f64());
         shell::say(&format!(
-            "{name}: processor for a run: controller {:.1} ms, registry {:.1} ms, API server {:.1} ms, etcd {:.1} ms; requests for a run to the API server: {}",
-            each(own),
-            each(taken.registry),
-            each(taken.server),
-            each(taken.etcd),
-            taken
-                .requests
-                .iter()
-                .map(|(verb, number)| format!("{:.2} {verb}", number / count))
-                .collect::<Vec<_>>()
-                .join(", ")
+            "{name}: {count} runs in {:.1} s from the start of the process, {rate:.1} a second, {steady:.1} once the first was seen after {:.1} s; \
+             at most {most} MiB resident while signing, {} MiB at the end, {opening} MiB at the peak of opening the key",
+            took.as_secs_f64(),
+            since.as_secs_f64(),
+            controller.resident()?
         ));
+        let all = after.since(&before);
+        shell::say(&format!(
+            "{name}: processor for a run: controller {:.1} ms, {}",
+            own * 1000.0 / runs,
+            all.shown(runs)
+        ));
+        let asked = between(&asked, &api_requests(cluster)?, runs).unwrap_or_default();
+        shell::say(&format!("{name}: requests for a run to the API server: {asked}"));
+        if let Some(told) = between(&told, &registry_requests(registry)?, runs) {
+            shell::say(&format!("{name}: requests for a run to the registry: {told}"));
+        }
         if most > MEMORY {
             self.missed.push(format!("{name}: {most} MiB resident, the target is {MEMORY}"));
         }
         controller.stop()?;
-        Ok(rate)
+        let own = own - early_own;
+        let each = |seconds: f64| seconds * 1000.0 / left.max(1.0);
+        let all = own + taken.registry + taken.server + taken.etcd;
+        Ok(Round { rate, controller: each(own), all: each(all) })
     }
 
     /// What the API server takes of one who does nothing but read each run and patch it.
-    fn bare_cluster(&self, namespace: &str) -> Result<()> {
-        let path =
-            |number: usize| format!("/apis/tekton.dev/v1/namespaces/{namespace}/taskruns/run-{number}");
-        let patch = json!({"metadata": {"annotations": {
-            "chains.tekton.dev/signed": "true", "example.com/bare": "r".repeat(600)}}});
-        let call = |method, number, body: &Value| Call { method, path: path(number), body: body.clone() };
+    fn bare_cluster(&self, namespace: &str, count: usize) -> Result<()> {
+        let call =
+            |method, number, body: &Value| Call { method, path: path(namespace, number), body: body.clone() };
         let before = self.ground.cluster.processor()?;
-        for (method, body) in [("GET", Value::Null), ("PATCH", patch)] {
-            let calls: Vec<Call> = (0..self.count).map(|number| call(method, number, &body)).collect();
+        for (method, body) in [("GET", Value::Null), ("PATCH", mark())] {
+            let calls: Vec<Call> = (0..count).map(|number| call(method, number, &body)).collect();
             let began = Instant::now();
             tekton::send(&self.ground.cluster, &calls)?;
             let took = began.elapsed().as_secs_f64();
             shell::say(&format!(
-                "API server: {} bare {method} by eight at once in {took:.1} s, {:.0} a second",
-                self.count,
-                f64::from(u32::try_from(self.count)?) / took
+                "API server: {count} bare {method} by eight at once in {took:.1} s, {:.0} a second",
+                number(count) / took
             ));
         }
         let after = self.ground.cluster.processor()?;
-        let each = |seconds: f64| seconds * 1000.0 / self.count as f64;
+        let each = |seconds: f64| seconds * 1000.0 / number(count);
         shell::say(&format!(
             "API server: processor for one of each: API server {:.1} ms, etcd {:.1} ms",
             each(after.0 - before.0),
@@ -201,73 +243,83 @@ impl Bench {
     }
 
     /// How many runs' worth a second another docker-registry takes of a bare uploader, with the number of connections that
-    /// does best.
-    fn bare_uploads(&self, registry: &Server) -> Result<f64> {
-        let tags: Vec<(String, String)> = (0..self.count)
-            .map(image)
-            .flat_map(|(name, digest)| {
-                ["att", "sig"].map(|kind| (name.clone(), format!("sha256-{digest}.{kind}")))
-            })
-            .collect();
-        let all = bare::collect(registry.address, &tags)?;
-        let folder = self.ground.place.folder();
-        let runs = |uploads: usize| f64::from(u32::try_from(uploads).unwrap_or(u32::MAX)) / 2.0;
+    /// does best; and of one that reads and marks each run at the API server too, as whoever signs them must.
+    fn beside_bare(&mut self, rate: f64, count: usize, registry: SocketAddr) -> Result<()> {
+        let mut all = Vec::new();
+        for number in 0..count {
+            let (repository, digest) = image(number);
+            let tags = ["att", "sig"].map(|kind| format!("sha256-{digest}.{kind}"));
+            let uploads = bare::collect(registry, &repository, &tags)?;
+            all.push(bare::Run { uploads, path: path(&format!("bench-{DOCKER}"), number) });
+        }
+        let Ground { cluster, place, .. } = &self.ground;
         let (mut best, mut at_once) = (0.0, 0);
         for connections in AT_ONCE {
-            let registry = Server::docker_registry(folder)?;
+            let registry = Server::docker_registry(place.folder())?;
             let part = all.get(..all.len().div_ceil(4)).unwrap_or(&all);
-            let rate = runs(part.len()) / bare::upload(registry.address, part, connections)?.as_secs_f64();
+            let took = bare::upload(registry.address, part, connections, None)?;
+            let rate = number(part.len()) / took.as_secs_f64();
             if rate > best {
                 (best, at_once) = (rate, connections);
             }
         }
-        let registry = Server::docker_registry(folder)?;
-        let before = registry.processor()?;
-        let rate = runs(all.len()) / bare::upload(registry.address, &all, at_once)?.as_secs_f64();
+        let marking = bare::Marking {
+            server: Target::new(cluster.address(), &cluster.ca)?,
+            token: cluster.token.clone(),
+            patch: mark().to_string(),
+        };
+        let mut rates = Vec::new();
+        for (what, marking) in
+            [("of the same bytes", None), ("that also reads and marks each run", Some(&marking))]
+        {
+            let registry = Server::docker_registry(place.folder())?;
+            let before = Taken::now(cluster, &registry)?;
+            let took = bare::upload(registry.address, &all, at_once, marking)?;
+            let rate = number(count) / took.as_secs_f64();
+            shell::say(&format!(
+                "{DOCKER}: a bare uploader {what}: {rate:.1} runs a second with {at_once} connections; processor for a run: {}",
+                Taken::now(cluster, &registry)?.since(&before).shown(number(count))
+            ));
+            rates.push(rate);
+        }
+        let [alone, marking] = rates.as_slice() else { bail!("two rates") };
         shell::say(&format!(
-            "docker-registry: a bare uploader of the same bytes: {rate:.1} runs a second with {at_once} connections, {:.1} ms of the registry's processor each",
-            (registry.processor()? - before) * 1000.0 / runs(all.len())
+            "{DOCKER}: {:.0} % of the bare uploader; reading and marking runs leaves that one {:.0} % of its own pace, and we reach {:.0} % of what is left",
+            100.0 * rate / alone,
+            100.0 * marking / alone,
+            100.0 * rate / marking
         ));
-        Ok(rate)
+        // What API server and etcd take of the machine is not there for whoever writes to the registry.
+        if rate < SHARE * alone.min(*marking) {
+            self.missed.push(format!(
+                "{DOCKER}: {rate:.1} runs a second, {SHARE} of {:.1} are wanted",
+                alone.min(*marking)
+            ));
+        }
+        Ok(())
     }
-}
 
-/// What the servers have taken so far.
-struct Taken {
-    registry: f64,
-    server: f64,
-    etcd: f64,
-    /// Requests about TaskRuns that the API server answered, by verb.
-    requests: Vec<(String, f64)>,
-}
-
-impl Taken {
-    fn now(cluster: &Cluster, registry: &Server) -> Result<Self> {
-        let (server, etcd) = cluster.processor()?;
-        let metrics = cluster.kubectl(&["get", "--raw=/metrics"])?;
-        let mut requests: Vec<(String, f64)> =
-            ["GET", "PATCH", "LIST"].map(|verb| (verb.to_owned(), 0.0)).into();
-        let about = metrics.lines().filter(|line| {
-            line.starts_with("apiserver_request_total{") && line.contains(r#"resource="taskruns""#)
-        });
-        for line in about {
-            let number: f64 = line.rsplit(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0.0);
-            for (verb, sum) in &mut requests {
-                if line.contains(&format!(r#"verb="{verb}""#)) {
-                    *sum += number;
-                }
+    /// What a run costs among few and among many.
+    fn few_and_many(&mut self, binary: &std::path::Path) -> Result<()> {
+        let mut rounds = Vec::new();
+        for (name, count) in [("few", FEW), ("many", MANY)] {
+            let registry = Server::provost_registry(binary, self.ground.place.folder())?;
+            rounds.push(self.round(name, count, &registry)?);
+        }
+        let [few, many] = rounds.as_slice() else { bail!("two rounds") };
+        shell::say(&format!(
+            "a run among {FEW} and among {MANY}, once the first is signed: controller {:.2} and {:.2} ms, all servers {:.1} and {:.1} ms",
+            few.controller, many.controller, few.all, many.all
+        ));
+        for (whose, few, many) in
+            [("the controller", few.controller, many.controller), ("all servers", few.all, many.all)]
+        {
+            if many > DEARER * few {
+                self.missed.push(format!(
+                    "a run takes {many:.2} ms of {whose} among {MANY}, {few:.2} ms among {FEW}; at most {DEARER} times as much is wanted"
+                ));
             }
         }
-        Ok(Self { registry: registry.processor()?, server, etcd, requests })
-    }
-
-    fn since(mut self, before: &Self) -> Self {
-        self.registry -= before.registry;
-        self.server -= before.server;
-        self.etcd -= before.etcd;
-        for ((_, now), (_, then)) in self.requests.iter_mut().zip(&before.requests) {
-            *now -= then;
-        }
-        self
+        Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! The controller at a real API server: the guide's runs, a backlog, a new key, kills at any moment, a registry that goes away, two replicas.
+//! The controller at a real API server: the guide's runs, a backlog, a new key, kills at any moment, a registry that goes away, two replicas, a key in a service.
 
 use std::path::PathBuf;
 use std::thread;
@@ -18,6 +18,8 @@ use crate::tekton::{
     self, Call, Ground, KEY, annotation, end_pipeline_run, fetch, is_signed, pipeline_run, runs, send,
     task_run,
 };
+
+mod key_service;
 
 /// A user `builder` with the password `token`.
 const HTPASSWD: &str = "builder:$2b$04$OTXjvY/C/sYHIU7PSBZD/uRF4.xxQoxwAz0zRgZlglLVGiFPBR7.y\n";
@@ -55,7 +57,8 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
     scene.rotation()?;
     scene.kills()?;
     scene.registry_away()?;
-    scene.replicas()
+    scene.replicas()?;
+    scene.key_service()
 }
 
 impl Scene<'_> {

@@ -47,22 +47,45 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
     token(setting, &mut place, &scene).context("pkcs11")
 }
 
+/// AWS, as moto plays it.
+pub(super) struct Moto {
+    server: Server,
+    programs: PathBuf,
+}
+
+impl Moto {
+    /// Installs it where it is missing, and starts it.
+    pub(super) fn start(folder: &Path) -> Result<Self> {
+        let programs = fetched::python_programs("moto", &[MOTO])?;
+        let address = free()?;
+        let mut command = Command::new(programs.join("moto_server"));
+        command.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
+        let server = Server::start(command, "moto", folder, address)?;
+        Ok(Self { server, programs })
+    }
+
+    /// By what its clients find it, and who they are.
+    pub(super) fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", format!("http://{}", self.server.address)),
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ]
+    }
+}
+
 /// A key that moto keeps, by its alias.
 fn aws(setting: &Setting, place: &mut Place, registry: &str) -> Result<()> {
-    let programs = fetched::python_programs("moto", &[MOTO])?;
-    let address = free()?;
-    let mut command = Command::new(programs.join("moto_server"));
-    command.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
-    let _server = Server::start(command, "moto", place.folder(), address)?;
-    place.set("AWS_ENDPOINT_URL", format!("http://{address}"));
-    place.set("AWS_REGION", "us-east-1");
-    place.set("AWS_ACCESS_KEY_ID", "test");
-    place.set("AWS_SECRET_ACCESS_KEY", "test");
+    let moto = Moto::start(place.folder())?;
+    for (name, value) in moto.environment() {
+        place.set(name, value);
+    }
     let key = "awskms:///alias/provost";
     place.refuses(&["public-key", "--key", key], "NotFoundException")?;
     place.must(&["generate-key-pair", "--kms", key])?;
     let others = ["rsa2048=RSA_2048", "p384=ECC_NIST_P384", "p521=ECC_NIST_P521"];
-    place.must_by(&programs.join("python"), &[["-c", MAKE].as_slice(), &others].concat())?;
+    place.must_by(&moto.programs.join("python"), &[["-c", MAKE].as_slice(), &others].concat())?;
     for name in ["provost", "rsa2048", "p384", "p521"] {
         let key = format!("awskms:///alias/{name}");
         let label = format!("aws-{name}");

@@ -7,7 +7,8 @@ use provost_registry::{Manifest, Store, StoreError};
 use provost_tekton::object::status::is_done;
 use provost_tekton::{PipelineRun, TaskRun};
 
-use super::{CONDITION, ClusterFault, Facts, Kind, Reason, Reconciler, Trouble, is_held, owner};
+use super::facts::{Facts, owner};
+use super::{CONDITION, ClusterFault, Kind, Reason, Reconciler, Trouble, is_held};
 
 /// How many children one PipelineRun may have: Tekton's matrix limit is 256 runs a task, and etcd's 1.5 MiB an object hold
 /// the references of about 10,000; a TaskRun is read for each, 10 KiB on average, so 2,000 are 20 MB.

@@ -1,8 +1,10 @@
-//! One attempt at one run: in time, and broken off when its share is not ours any more.
+//! One attempt at one run: in time, broken off when its share is not ours any more, and at an end even where it breaks down.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use provost_chains::reconcile::{Key, Outcome, Reason, Reconciler, Rules, Settings, Trouble};
 use tokio::sync::watch;
@@ -37,12 +39,18 @@ pub(super) async fn attempt(
         rules: &rules,
         now: Timestamp::now(),
     };
-    let work = tokio::time::timeout(ATTEMPT_TIME, reconciler.reconcile(key));
+    // Whatever one run brings about must not keep its place in the queue, its share and its namespace's room for ever: what an
+    // attempt shares with others is behind locks that outlive it.
+    let work = AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind();
+    let failed = |reason, words: &str| Outcome::Failed(Trouble::new(reason, words));
     tokio::select! {
-        ended = work => Attempt::Ended(ended.unwrap_or_else(|_| {
-            let words = format!("the attempt took longer than {} s", ATTEMPT_TIME.as_secs());
-            Outcome::Failed(Trouble::new(Reason::Timeout, &words))
-        })),
+        ended = tokio::time::timeout(ATTEMPT_TIME, work) => Attempt::Ended(match ended {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => failed(Reason::SigningFailed, "the attempt broke down; the controller's log says where"),
+            Err(_) => {
+                failed(Reason::Timeout, &format!("the attempt took longer than {} s", ATTEMPT_TIME.as_secs()))
+            }
+        }),
         // A Lease that is gone may be another replica's by now.
         _ = held.wait_for(|held| !held.valid.contains(&share)) => Attempt::BrokenOff,
     }

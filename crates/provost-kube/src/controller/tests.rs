@@ -149,6 +149,29 @@ async fn a_run_that_somebody_changes_meanwhile_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_run_whose_attempt_breaks_down_gives_its_place_back_and_is_tried_again() {
+    let scene = Scene::new().await;
+    for name in ["1", "2", "3"] {
+        scene.server.put(&path("a", name), ended("a", name, "reg.local"));
+    }
+    let (registry, broken) = (scene.registry.clone(), Mutex::new(3));
+    let mut options = scene.options(true);
+    options.make_store = Box::new(move |_| {
+        let mut left = broken.lock().unwrap_or_else(PoisonError::into_inner);
+        if *left > 0 {
+            *left -= 1;
+            panic!("a bug");
+        }
+        let store: Arc<dyn provost_registry::Store> = registry.clone();
+        Ok(store)
+    });
+    let (_told, stop) = watch::channel(false);
+    let summary = run(scene.cluster.clone(), options, stop).await.unwrap();
+    assert_eq!(summary, Summary { signed: 3, failed: BTreeMap::new() });
+    assert!(scene.said.lock().unwrap().iter().any(|words| words.contains("the attempt broke down")));
+}
+
+#[tokio::test]
 async fn a_backlog_is_not_signed_beside_a_controller_at_work() {
     let scene = Scene::new().await;
     scene.server.put(

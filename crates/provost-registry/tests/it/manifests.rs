@@ -175,3 +175,23 @@ async fn a_tag_of_a_hostile_caller_never_becomes_a_path() {
     assert!(remote().manifest(&repository, &tag("../../other/manifests/v1")).await.is_err());
     assert_eq!(registry.seen().len(), 0);
 }
+
+#[tokio::test]
+async fn a_tag_that_still_holds_what_is_known_is_not_sent_again() {
+    let known = r#"{"schemaVersion":2}"#;
+    let etag = format!("\"{}\"", digest(known.as_bytes()));
+    let registry = Scripted::start(move |seen| match seen.target.rsplit('/').next() {
+        // One compares, one knows no ETags, and one has forgotten the tag.
+        Some("compares") if seen.header("if-none-match") == Some(&etag) => Reply::status(304),
+        Some("changed") => Reply::ok("{}"),
+        Some("ignores") => Reply::ok(known),
+        _ => Reply::status(404).body(UNKNOWN),
+    })
+    .await;
+    let (repository, known, remote) = (registry.repository(), digest(known.as_bytes()), remote());
+    let look = async |name: &str| remote.manifest_unless(&repository, &tag(name), &known).await;
+    assert_eq!(look("compares").await.unwrap(), None);
+    assert_eq!(look("ignores").await.unwrap(), None);
+    assert_eq!(look("changed").await.unwrap().unwrap().digest, digest(b"{}"));
+    assert!(look("gone").await.unwrap_err().is_not_found());
+}

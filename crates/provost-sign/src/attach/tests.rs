@@ -29,8 +29,8 @@ fn run(test: impl Future<Output = ()>) {
 
 async fn texts(store: &testkit::MemoryStore, repository: &Repository) -> Vec<String> {
     let mut found = Vec::new();
-    let manifest = under(store, repository, "t").await.unwrap();
-    for layer in existing(manifest, repository, "t").unwrap().layers {
+    let manifest = store.manifest(repository, &Selector::Tag("t".to_owned())).await.unwrap();
+    for layer in existing(Some(manifest), repository, "t").unwrap().layers {
         let bytes = store.blob(repository, &layer.digest, 1000).await.unwrap();
         found.push(String::from_utf8(bytes.to_vec()).unwrap());
     }

@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// Sign what has ended, then end; refused where a controller is at work. Ends with 1 if a run could not be signed.
     #[arg(long)]
     once: bool,
-    /// How many requests go to the API server at once, and half as many things to one registry; four times as many runs are
+    /// How many requests go to the API server at once, and a quarter as many things to one registry; four times as many runs are
     /// in hand. Chains' --threads-per-controller is another name for it.
     #[arg(long, alias = "threads-per-controller", value_name = "NUMBER", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
