@@ -25,11 +25,10 @@ impl Scene<'_> {
         self.place.must(&["generate-key-pair", "--kms", KEY])?;
         let public = self.place.must(&["public-key", "--key", KEY])?;
         self.place.write("kms.pub", &public)?;
-        let mut data = json!({"builder.id": BUILDER, "signers.kms.kmsref": KEY});
-        for artifact in ["taskrun", "pipelinerun", "oci"] {
-            data[format!("artifacts.{artifact}.storage")] = "oci".into();
-            data[format!("artifacts.{artifact}.signer")] = "kms".into();
-        }
+        let data = json!({"builder.id": BUILDER, "signers.kms.kmsref": KEY,
+            "artifacts.taskrun.storage": "oci", "artifacts.taskrun.signer": "kms",
+            "artifacts.pipelinerun.storage": "oci", "artifacts.pipelinerun.signer": "kms",
+            "artifacts.oci.storage": "oci", "artifacts.oci.signer": "kms"});
         tekton::configure(&self.cluster, &data)?;
         let (binary, folder) = (self.place.binary(), self.place.folder());
         let start = |environment: &[(&str, String)]| {
