@@ -147,8 +147,7 @@ pub fn substitute_with_origins(
     environment: &Environment<'_>,
 ) -> Result<(Value, Origins), SubstituteError> {
     let resolved = reference::resolve(document)?;
-    let delete = is_delete(lookup);
-    Substitution { lookup, environment, delete, spent: Cell::new(0) }.value(&resolved, "", 0)
+    Substitution { lookup, environment, spent: Cell::new(0) }.value(&resolved, "", 0)
 }
 
 /// Substitutes the variables of one text; a text that is one variable becomes that variable's value.
@@ -163,6 +162,9 @@ pub fn substitute_text(
     substitute(&Value::String(text.to_owned()), lookup, environment)
 }
 
+/// The object of a request, as expressions name it.
+const NEW_OBJECT: &str = "request.object";
+
 /// Where a resource is deleted there is no new object, and Kyverno reads the old one in its place.
 fn is_delete(lookup: &dyn Lookup) -> bool {
     let request = lookup.root("request").ok().flatten();
@@ -172,7 +174,6 @@ fn is_delete(lookup: &dyn Lookup) -> bool {
 struct Substitution<'a> {
     lookup: &'a dyn Lookup,
     environment: &'a Environment<'a>,
-    delete: bool,
     /// What the expressions of this document have done so far.
     spent: Cell<usize>,
 }
@@ -294,8 +295,8 @@ impl Substitution<'_> {
             let target = query("target", self.lookup, self.environment).is_ok();
             text = path::current(path, if target { &["target"] } else { &["request", "object"] });
         }
-        if self.delete {
-            text = text.replace("request.object", "request.oldObject");
+        if text.contains(NEW_OBJECT) && is_delete(self.lookup) {
+            text = text.replace(NEW_OBJECT, "request.oldObject");
         }
         let mut found = query_spending(&text, self.lookup, self.environment, &self.spent)
             .map_err(|cause| fail(text.clone(), cause))?;

@@ -107,7 +107,7 @@ impl Gate {
         let answer_by = tokio::time::Instant::now() + limit.saturating_sub(MARGIN.min(limit / 10));
         let Answer { basis, judgement, response } = self.in_time(&sight, &asked, answer_by).await;
         let Asked { hook, request, authenticated, .. } = asked;
-        let dry_run = request.view.get("dryRun").and_then(Value::as_bool).unwrap_or_default();
+        let dry_run = request.fields.get("dryRun").and_then(Value::as_bool).unwrap_or_default();
         let decided = Arc::new(Decided {
             at: Timestamp::now(),
             hook,

@@ -166,7 +166,7 @@ impl Replayer {
 
 /// The results that keep an object out, of those that count.
 fn reasons(judgement: &Judgement, counts: impl Fn(&RuleOutcome) -> bool) -> Vec<Why> {
-    let errors_deny = judgement.errors_deny();
+    let errors_deny = judgement.errors_deny;
     let mut found = Vec::new();
     for policy in &judgement.policies {
         // An image that could not be verified is unverified in the check: that is the same finding twice.
@@ -245,7 +245,7 @@ fn request_of(entry: &Entry) -> Result<Request, String> {
 
 /// What a request asks, whichever of its kind it is.
 fn key_of(request: &Request) -> Digest {
-    let mut view = Value::Object(request.view.clone());
+    let mut view = Value::Object(request.view());
     for pointer in ["/uid", "/object/metadata/uid", "/object/metadata/creationTimestamp"] {
         if let Some(value) = view.pointer_mut(pointer) {
             *value = Value::Null;

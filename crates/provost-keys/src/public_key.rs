@@ -18,6 +18,7 @@ use p256::ecdsa::signature::hazmat::PrehashVerifier;
 
 use crate::error::{KeyError, PublicKeyFault, SignatureError};
 use crate::kind::{Hash, HashChoice, KeyKind};
+use crate::memory::Proven;
 use crate::spki::{self, Parts};
 use crate::{pem, ssh};
 
@@ -30,7 +31,11 @@ const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
 /// A public key, parsed and prepared once; clones share it.
 #[derive(Clone)]
-pub struct PublicKey(Arc<Prepared>);
+pub struct PublicKey {
+    prepared: Arc<Prepared>,
+    /// Where it looks first whether a signature held before, if anywhere.
+    proven: Option<Arc<Proven>>,
+}
 
 struct Prepared {
     parts: Parts,
@@ -118,42 +123,47 @@ impl PublicKey {
             schemes.push((*hash, parsed.map_err(|_| KeyError::PublicKey(PublicKeyFault::Rejected))?));
         }
         let der = spki::write(&parts).map_err(KeyError::PublicKey)?;
-        Ok(Self(Arc::new(Prepared { parts, der, schemes, prehashed })))
+        Ok(Self { prepared: Arc::new(Prepared { parts, der, schemes, prehashed }), proven: None })
+    }
+
+    /// The same key, which remembers there what it verifies.
+    pub(crate) fn remembering(self, proven: Arc<Proven>) -> Self {
+        Self { proven: Some(proven), ..self }
     }
 
     /// The key as `cosign.pub` holds it: PKIX in PEM with a final line break.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::block(PKIX, &self.0.der)
+        pem::block(PKIX, &self.prepared.der)
     }
 
     /// The DER `SubjectPublicKeyInfo`.
     #[must_use]
     pub fn to_der(&self) -> &[u8] {
-        &self.0.der
+        &self.prepared.der
     }
 
     /// The point, or the PKCS#1 numbers in DER.
     pub(crate) fn inner(&self) -> &[u8] {
-        &self.0.parts.inner
+        &self.prepared.parts.inner
     }
 
     /// The family and size of the key.
     #[must_use]
     pub fn kind(&self) -> KeyKind {
-        self.0.parts.kind
+        self.prepared.parts.kind
     }
 
     /// `SHA256:` and the unpadded base64 of the hash of the OpenSSH wire form: the DSSE `keyid` Chains writes.
     #[must_use]
     pub fn ssh_fingerprint(&self) -> String {
-        ssh::fingerprint(&self.0.parts)
+        ssh::fingerprint(&self.prepared.parts)
     }
 
     /// The base64 of the SHA-256 of the PKIX DER: the `publicKey.hint` of cosign's bundles.
     #[must_use]
     pub fn hint(&self) -> String {
-        STANDARD.encode(digest::digest(&digest::SHA256, &self.0.der))
+        STANDARD.encode(digest::digest(&digest::SHA256, &self.prepared.der))
     }
 
     /// Whether `signature` is this key's over `message`: ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5.
@@ -162,6 +172,16 @@ impl PublicKey {
     /// The family of the signature that does not hold; [`SignatureError::Unsupported`] where the pair of key and hash
     /// cannot be checked (RSA over SHA-224), which is neither pass nor fail.
     pub fn verify(&self, message: &[u8], signature: &[u8], hash: HashChoice) -> Result<(), SignatureError> {
+        let Some(proven) = &self.proven else { return self.verified(message, signature, hash) };
+        let proof = Proven::proof(&self.prepared.der, hash, message, signature);
+        if !proven.holds(&proof) {
+            self.verified(message, signature, hash)?;
+            proven.remember(proof);
+        }
+        Ok(())
+    }
+
+    fn verified(&self, message: &[u8], signature: &[u8], hash: HashChoice) -> Result<(), SignatureError> {
         let invalid = SignatureError::invalid(self.kind());
         match (hash, self.kind()) {
             (HashChoice::Exactly(_), KeyKind::Ed25519) => self.by_scheme(message, signature, Hash::Sha512),
@@ -194,7 +214,7 @@ impl PublicKey {
             HashChoice::Exactly(chosen) => chosen == hash,
             HashChoice::Usual => usual(kind).contains(&hash),
         };
-        let scheme = self.0.schemes.iter().find(|(scheme, _)| *scheme == hash);
+        let scheme = self.prepared.schemes.iter().find(|(scheme, _)| *scheme == hash);
         let (Some((_, key)), true) = (scheme, fits && kind != KeyKind::Ed25519) else {
             return Err(unsupported);
         };
@@ -204,12 +224,12 @@ impl PublicKey {
 
     fn by_scheme(&self, message: &[u8], signature: &[u8], hash: Hash) -> Result<(), SignatureError> {
         let invalid = SignatureError::invalid(self.kind());
-        if let Some((_, key)) = self.0.schemes.iter().find(|(scheme, _)| *scheme == hash) {
+        if let Some((_, key)) = self.prepared.schemes.iter().find(|(scheme, _)| *scheme == hash) {
             return key.verify_sig(message, signature).map_err(|_| invalid);
         }
         // The gaps of aws-lc: P-256 and P-384 over SHA-224, which Kyverno's `signatureAlgorithm` can ask for.
         let digest = digest::digest(hash.algorithm(), message);
-        let point = self.0.parts.inner.as_slice();
+        let point = self.prepared.parts.inner.as_slice();
         let holds = match self.kind() {
             KeyKind::EcdsaP256 => {
                 let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(point);
@@ -228,7 +248,7 @@ impl PublicKey {
 
     /// Ed25519ph without a context, what cosign makes with Ed25519 key files.
     fn by_prehash(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
-        let key = self.0.prehashed.as_ref().ok_or(SignatureError::Ed25519)?;
+        let key = self.prepared.prehashed.as_ref().ok_or(SignatureError::Ed25519)?;
         let signature =
             ed25519_dalek::Signature::from_slice(signature).map_err(|_| SignatureError::Ed25519)?;
         key.verify_prehashed_strict(Sha512::new_with_prefix(message), None, &signature)
@@ -301,7 +321,7 @@ impl fmt::Debug for PublicKey {
 
 impl PartialEq for PublicKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.der == other.0.der
+        self.prepared.der == other.prepared.der
     }
 }
 
@@ -309,6 +329,6 @@ impl Eq for PublicKey {}
 
 impl StdHash for PublicKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.der.hash(state);
+        self.prepared.der.hash(state);
     }
 }

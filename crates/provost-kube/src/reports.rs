@@ -77,12 +77,13 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// What a judgement found; `None` for an object without an identifier.
+    /// What a judgement by the policies of which `was_judged` is true found; `None` for an object without an identifier.
     #[must_use]
     pub fn of(
         request: &Request,
         sight: &Sight,
         outcomes: &[PolicyOutcome],
+        was_judged: impl Fn(&Policy) -> bool,
         process: Process,
         at: Timestamp,
     ) -> Option<Self> {
@@ -100,10 +101,8 @@ impl Finding {
             "" => policy.name.clone(),
             namespace => format!("{namespace}/{}", policy.name),
         };
-        let mut others: HashSet<String> = sight.policies.iter().map(|policy| name(policy)).collect();
-        for (policy, _) in &judged {
-            others.remove(&name(policy));
-        }
+        let others = sight.policies.iter().filter(|policy| !was_judged(policy)).map(|policy| name(policy));
+        let others = others.collect();
         Some(Self { owner, results, others })
     }
 
@@ -195,8 +194,15 @@ impl Reports {
 
 fn gather(gathered: &mut HashMap<String, Finding>, decided: &Decided, load: &Load) {
     let Some(judgement) = &decided.judgement else { return };
-    let found =
-        Finding::of(&decided.request, &decided.sight, &judgement.policies, Process::Admission, decided.at);
+    let by_hook = |policy: &Policy| decided.hook.share().takes(policy);
+    let found = Finding::of(
+        &decided.request,
+        &decided.sight,
+        &judgement.policies,
+        by_hook,
+        Process::Admission,
+        decided.at,
+    );
     if let Some(found) = found {
         merge(gathered, found, load);
     }
@@ -301,7 +307,9 @@ mod tests {
         let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "n", "uid": "u"},
             "spec": {"containers": [{"image": "i:v1", "env": [{"name": "A", "value": "CANARY-7d1f0c9a"}]}]}});
         let request = Request::of_object(&pod);
-        Finding::of(&request, &sight, &outcomes, Process::Admission, Timestamp::UNIX_EPOCH).unwrap()
+        let was_judged = |policy: &Policy| judged.contains(&policy.name.as_str());
+        Finding::of(&request, &sight, &outcomes, was_judged, Process::Admission, Timestamp::UNIX_EPOCH)
+            .unwrap()
     }
 
     #[test]

@@ -329,6 +329,7 @@ impl Scan {
         if let Some(judgement) = judgement {
             let outcomes = &judgement.policies;
             self.metrics.judged(&by.sight, request, outcomes, Cause::Scan, began.elapsed());
+            let was_judged = |policy: &Policy| by.policies().iter().any(|one| std::ptr::eq(*one, policy));
             let is_bad = |status| matches!(status, Status::Fail | Status::Error);
             let fails = outcomes.iter().flat_map(|policy| &policy.verified).any(|o| is_bad(o.status));
             if let (true, Some(events)) = (fails, &self.events) {
@@ -336,7 +337,7 @@ impl Scan {
             }
             if let Some(reports) = &self.reports
                 && let Some(found) =
-                    Finding::of(request, &by.sight, outcomes, Process::Scan, Timestamp::now())
+                    Finding::of(request, &by.sight, outcomes, was_judged, Process::Scan, Timestamp::now())
             {
                 reports.write(&found).await.map_err(|error| error.to_string())?;
             }

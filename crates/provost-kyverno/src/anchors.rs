@@ -1,9 +1,10 @@
-//! What the operator of a judgement brings to it: a trusted root, services that keep keys, and who hears what is verified.
+//! What the operator of a judgement brings to it: a trusted root, services that keep keys, who hears what is verified, and
+//! the memory of keys and of what they signed.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use provost_keys::PublicKey;
+use provost_keys::{KeyMemory, PublicKey};
 use provost_sigstore::trust_root::TrustMaterial;
 
 use crate::witness::Witness;
@@ -43,6 +44,8 @@ pub struct Anchors {
     pub ignore_revocation: bool,
     /// Who hears what attestors verifiably said.
     pub witness: Option<Arc<dyn Witness>>,
+    /// Keys that policies name, read once, and what they were found to have signed.
+    pub keys: KeyMemory,
 }
 
 impl std::fmt::Debug for Anchors {

@@ -32,7 +32,7 @@ impl From<Outcome> for Judged {
 pub(crate) fn of_rule(context: &RuleContext<'_>, conditions: &Value) -> Result<Judged, String> {
     let parsed = Conditions::parse(conditions).map_err(|error| error.to_string())?;
     let environment = context.world().environment();
-    evaluate(&parsed, context.roots(), &environment).map(Judged::from).map_err(|error| error.to_string())
+    evaluate(&parsed, context, &environment).map(Judged::from).map_err(|error| error.to_string())
 }
 
 /// The conditions of an attestation over one predicate.
@@ -48,7 +48,10 @@ pub(crate) fn of_attestation(
     let unresolved =
         |error: String| format!("failed to substitute variables in attestation conditions: {error}");
     // Kyverno walks the fields of a condition in no fixed order; messages first is what it was mostly seen to do.
-    substitute(&messages_only(&document), &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
+    let messages = messages_only(&document);
+    if may_change(&messages) {
+        substitute(&messages, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
+    }
     let (resolved, by) =
         substitute_with_origins(&document, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
     if let Some(error) = message_fault(&resolved) {
@@ -71,6 +74,17 @@ fn messages_only(document: &Value) -> Value {
             })
             .collect(),
         _ => Value::Null,
+    }
+}
+
+/// Whether there is anything in a document that substitution might replace: a variable or a reference.
+fn may_change(document: &Value) -> bool {
+    let in_text = |text: &str| text.contains("{{") || text.contains("$(");
+    match document {
+        Value::String(text) => in_text(text),
+        Value::Array(items) => items.iter().any(may_change),
+        Value::Object(fields) => fields.iter().any(|(name, value)| in_text(name) || may_change(value)),
+        _ => false,
     }
 }
 

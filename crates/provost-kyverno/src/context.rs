@@ -2,6 +2,8 @@
 
 mod source;
 
+use std::sync::OnceLock;
+
 use provost_expr::context::{Lookup, LookupError, Origin, Root, Roots};
 use provost_expr::jmespath::Expression;
 use provost_expr::origins::Origins;
@@ -9,14 +11,17 @@ use provost_expr::variables::{self as expansion, query};
 use serde_json::{Value, json};
 
 use crate::cluster::User;
-use crate::extract::{self, Image};
+use crate::extract;
+use crate::judge::candidate::Images;
 use crate::judge::{Scope, World};
 use crate::outcome::{Construct, ContextCause, Finding};
 use crate::policy::entry::SecretName;
 use crate::policy::spec::ContextEntry;
 use crate::policy::variables::{expressions, has_any, mentions};
 use crate::policy::{Policy, PolicyKind};
+use crate::request::Request;
 use crate::rule::Rule;
+use crate::select::Facts;
 
 /// The most bytes that all context entries of a rule may hold, Kyverno's default: 2 MiB.
 pub(crate) const SIZE_LIMIT: usize = 2 * 1024 * 1024;
@@ -24,7 +29,9 @@ pub(crate) const SIZE_LIMIT: usize = 2 * 1024 * 1024;
 /// The variables of one rule for one request.
 pub(crate) struct RuleContext<'a> {
     world: World<'a>,
-    roots: Roots,
+    built_in: BuiltIn<'a>,
+    /// Its own entries, as far as they are loaded.
+    own: Roots,
     entries: Vec<(ContextEntry, bool)>,
     /// Where ConfigMaps lie that the policy names without a namespace.
     namespace: String,
@@ -34,27 +41,16 @@ pub(crate) struct RuleContext<'a> {
 }
 
 impl<'a> RuleContext<'a> {
-    /// The variables that every rule has.
-    pub(crate) fn new(scope: &Scope<'a>, policy: &Policy, rule: &Rule, images: &[Image]) -> Self {
-        let mut roots = Roots::new();
-        let mut request = scope.request.view.clone();
-        if let Ok(found) = scope.facts.roles() {
-            request.entry("roles").or_insert_with(|| json!(found.roles));
-            request.entry("clusterRoles").or_insert_with(|| json!(found.cluster_roles));
-        }
-        roots.set("request", Value::Object(request), Origin::Foreign);
-        roots.set("images", extract::view(images), Origin::Foreign);
-        let account = scope.request.user.as_ref().and_then(User::service_account);
-        let (namespace, name) = account.unwrap_or_default();
-        roots.set("serviceAccountName", json!(name), Origin::Foreign);
-        roots.set("serviceAccountNamespace", json!(namespace), Origin::Foreign);
+    /// The variables that every rule has, of an object with these images.
+    pub(crate) fn new(scope: &Scope<'a>, policy: &Policy, rule: &Rule, images: Images) -> Self {
         let namespace = match policy.kind {
             PolicyKind::Cluster => "default".to_owned(),
             PolicyKind::Namespaced => policy.namespace.clone(),
         };
         let entries = rule.context.iter().map(|entry| (entry.clone(), false)).collect();
         let owner = (policy.name.clone(), rule.name.clone());
-        Self { world: *scope.world, roots, entries, namespace, owner, size: 0 }
+        let built_in = BuiltIn::of(scope, images);
+        Self { world: *scope.world, built_in, own: Roots::new(), entries, namespace, owner, size: 0 }
     }
 
     /// Loads the entries that these documents name, and those that they need in turn, in the rule's order.
@@ -80,7 +76,7 @@ impl<'a> RuleContext<'a> {
                 let cause = ContextCause::TooLarge { found: self.size, limit: SIZE_LIMIT };
                 return Err(Finding::Context { name: entry.name, cause });
             }
-            self.roots.set(&entry.name, value, origin);
+            self.own.set(&entry.name, value, origin);
         }
         Ok(())
     }
@@ -139,7 +135,7 @@ impl<'a> RuleContext<'a> {
                     let parsed = Expression::parse(&path).map_err(|error| error.to_string())?;
                     parsed.search(&value, &environment).ok()
                 }
-                None => match query(&path, &self.roots, &environment) {
+                None => match query(&path, self, &environment) {
                     Ok(found) => {
                         origin = found.origin;
                         Some(found.value)
@@ -174,24 +170,71 @@ impl<'a> RuleContext<'a> {
 
     /// A document with its variables replaced, and who wrote which part of it.
     pub(crate) fn substituted_with_origins(&self, document: &Value) -> Result<(Value, Origins), String> {
-        expansion::substitute_with_origins(document, &self.roots, &self.world.environment())
+        expansion::substitute_with_origins(document, self, &self.world.environment())
             .map_err(|error| error.to_string())
     }
 
     /// A document with its variables replaced.
     pub(crate) fn substituted(&self, document: &Value) -> Result<Value, String> {
-        expansion::substitute(document, &self.roots, &self.world.environment())
-            .map_err(|error| error.to_string())
+        expansion::substitute(document, self, &self.world.environment()).map_err(|error| error.to_string())
     }
 
     /// What expressions may ask besides their document.
     pub(crate) fn world(&self) -> &World<'a> {
         &self.world
     }
+}
 
-    /// The roots of every expression of the rule.
-    pub(crate) fn roots(&self) -> &Roots {
-        &self.roots
+impl Lookup for RuleContext<'_> {
+    fn root(&self, name: &str) -> Result<Option<Root<'_>>, LookupError> {
+        let built_in = || self.built_in.value(name).map(|value| Root { value, origin: Origin::Foreign });
+        Ok(self.own.root(name)?.or_else(built_in))
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names = self.own.names();
+        names.extend(BuiltIn::NAMES.map(str::to_owned));
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+/// The variables that every rule has; each is made when an expression first names it, and most rules name none.
+struct BuiltIn<'a> {
+    asked: &'a Request,
+    facts: &'a Facts,
+    all: Images,
+    made: [OnceLock<Value>; 4],
+}
+
+impl<'a> BuiltIn<'a> {
+    const NAMES: [&'static str; 4] = ["images", "request", "serviceAccountName", "serviceAccountNamespace"];
+
+    fn of(scope: &Scope<'a>, all: Images) -> Self {
+        Self { asked: scope.request, facts: scope.facts, all, made: Default::default() }
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        let place = Self::NAMES.iter().position(|known| *known == name)?;
+        Some(self.made.get(place)?.get_or_init(|| self.make(name)))
+    }
+
+    fn make(&self, name: &str) -> Value {
+        let account = || self.asked.user.as_ref().and_then(User::service_account).unwrap_or_default();
+        match name {
+            "images" => extract::view(self.all.iter().map(|one| &one.image)),
+            "serviceAccountName" => json!(account().1),
+            "serviceAccountNamespace" => json!(account().0),
+            _ => {
+                let mut request = self.asked.view();
+                if let Ok(found) = self.facts.roles() {
+                    request.entry("roles").or_insert_with(|| json!(found.roles));
+                    request.entry("clusterRoles").or_insert_with(|| json!(found.cluster_roles));
+                }
+                Value::Object(request)
+            }
+        }
     }
 }
 
@@ -221,12 +264,12 @@ impl Lookup for ImageContext<'_> {
     fn root(&self, name: &str) -> Result<Option<Root<'_>>, LookupError> {
         match name {
             "image" => Ok(Some(Root { value: &self.image, origin: Origin::Foreign })),
-            other => self.rule.roots.root(other),
+            other => self.rule.root(other),
         }
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names = self.rule.roots.names();
+        let mut names = self.rule.names();
         names.push("image".to_owned());
         names
     }

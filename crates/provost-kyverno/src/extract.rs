@@ -35,6 +35,23 @@ pub struct Image {
     pub info: ImageInfo,
 }
 
+/// An image with its name and all its spellings, made once for all the rules and entries that are held against it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpelledImage {
+    /// The image.
+    pub image: Image,
+    /// The normalised reference.
+    pub name: String,
+    /// Every way to write it.
+    pub spellings: Spellings,
+}
+
+impl From<Image> for SpelledImage {
+    fn from(image: Image) -> Self {
+        Self { name: image.info.to_string(), spellings: Spellings::of(&image.info), image }
+    }
+}
+
 /// An image string that cannot be read, or more images than are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadImage {
@@ -233,7 +250,7 @@ fn transform(value: &Value, expression: &str, environment: &Environment<'_>) -> 
 
 /// What expressions see under `images`: lists of images by name.
 #[must_use]
-pub fn view(images: &[Image]) -> Value {
+pub fn view<'a>(images: impl IntoIterator<Item = &'a Image>) -> Value {
     let mut lists: Map<String, Value> = Map::new();
     for image in images {
         let list = lists.entry(image.list.clone()).or_insert_with(|| Value::Object(Map::new()));

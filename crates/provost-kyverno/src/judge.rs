@@ -1,12 +1,13 @@
 //! The one judging call that `apply`, `test`, `review` and the gate share.
 
-mod candidate;
+pub(crate) mod candidate;
 mod check;
 pub(crate) mod locate;
 mod ready;
 mod verify;
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use provost_expr::environment::{Clock, Environment, Random, Resolver};
@@ -92,8 +93,10 @@ impl<'a> World<'a> {
 /// What is found of one object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
-    /// The results of each policy, in the order given.
+    /// The results of each policy that had anything to say, in the order given.
     pub policies: Vec<PolicyOutcome>,
+    /// Whether errors deny: Kyverno lets one policy with failurePolicy Fail decide for all that were evaluated.
+    pub errors_deny: bool,
     /// The operations that annotate the object and pin its images.
     pub operations: Vec<Value>,
     /// The object with these operations done.
@@ -103,22 +106,16 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Whether errors deny: Kyverno lets one policy with failurePolicy Fail decide for all that were evaluated.
-    #[must_use]
-    pub fn errors_deny(&self) -> bool {
-        self.policies.iter().any(|p| p.failure_policy == FailurePolicy::Fail)
-    }
-
     /// Whether verifying the images keeps the object out.
     #[must_use]
     pub fn denied_by_verifying(&self) -> bool {
-        self.policies.iter().any(|p| PolicyOutcome::denies(&p.verified, self.errors_deny()))
+        self.policies.iter().any(|p| PolicyOutcome::denies(&p.verified, self.errors_deny))
     }
 
     /// Whether the check of the admitted object keeps it out.
     #[must_use]
     pub fn denied_by_checking(&self) -> bool {
-        self.policies.iter().any(|p| PolicyOutcome::denies(&p.checked, self.errors_deny()))
+        self.policies.iter().any(|p| PolicyOutcome::denies(&p.checked, self.errors_deny))
     }
 }
 
@@ -169,9 +166,16 @@ async fn judge_by(
 ) -> Judgement {
     let shelf = Shelf::new(world.stores);
     if request.operation == Operation::Delete {
-        let object = request.object.clone();
-        return Judgement { policies: Vec::new(), operations: Vec::new(), object, notes: Vec::new() };
+        let (object, errors_deny) = (request.object.clone(), false);
+        return Judgement {
+            policies: Vec::new(),
+            errors_deny,
+            operations: Vec::new(),
+            object,
+            notes: Vec::new(),
+        };
     }
+    let errors_deny = policies.iter().any(|policy| policy.spec.failure_policy() == FailurePolicy::Fail);
     let facts = Facts::gather(world.cluster, policies, exceptions, request).await;
     let whole = Scope { world, request, facts: &facts, exceptions, shelf: &shelf, cluster: world.cluster };
     let known = candidate::known(&whole);
@@ -188,20 +192,18 @@ async fn judge_by(
         let whole = &whole;
         async move {
             let confined = Confined { cluster: world.cluster, namespace: &policy.namespace };
-            (*at, verify::policy(&whole.of(policy, &confined), policy, candidates).await)
+            (*at, *policy, verify::policy(&whole.of(policy, &confined), policy, candidates).await)
         }
     }))
     .await;
     let mut marks = Marks::default();
     let mut pins = Vec::new();
-    let mut outcomes: Vec<PolicyOutcome> = policies.iter().map(|policy| outcome_of(policy)).collect();
-    for (at, found) in verified {
+    let mut outcomes: BTreeMap<usize, PolicyOutcome> = BTreeMap::new();
+    for (at, policy, found) in verified {
         marks.merge(found.marks);
         pins.extend(found.pins);
         notes.extend(found.notes);
-        if let Some(outcome) = outcomes.get_mut(at) {
-            outcome.verified = found.outcomes;
-        }
+        outcomes.entry(at).or_insert_with(|| outcome_of(policy)).verified = found.outcomes;
     }
     pins.sort();
     pins.dedup();
@@ -211,7 +213,7 @@ async fn judge_by(
     let replacements: Vec<patch::Pin> = pins.into_iter().map(|pin| pin.pin).collect();
     let operations = patch::operations(&request.object, &marks, &replacements);
     let object = patch::applied(&request.object, &operations);
-    let admitted = request.with_object(object.clone());
+    let admitted = request.with_object(object);
     let whole = Scope { request: &admitted, ..whole };
     // What the patch changed may bring other rules in, and other images; annotations alone rarely do.
     let same = replacements.is_empty() && !policies.iter().flat_map(|p| &p.rules).any(|r| r.by_annotations);
@@ -228,18 +230,17 @@ async fn judge_by(
         let (whole, marks) = (&whole, &marks);
         async move {
             let confined = Confined { cluster: world.cluster, namespace: &policy.namespace };
-            (*at, check::policy(&whole.of(policy, &confined), policy, candidates, marks).await)
+            (*at, *policy, check::policy(&whole.of(policy, &confined), policy, candidates, marks).await)
         }
     }))
     .await;
-    for (at, found) in checked {
-        if let Some(outcome) = outcomes.get_mut(at) {
-            outcome.checked = found;
-        }
+    for (at, policy, found) in checked {
+        outcomes.entry(at).or_insert_with(|| outcome_of(policy)).checked = found;
     }
     notes.sort();
     notes.dedup();
-    Judgement { policies: outcomes, operations, object, notes }
+    let policies = outcomes.into_values().collect();
+    Judgement { policies, errors_deny, operations, object: admitted.object, notes }
 }
 
 /// A policy that found nothing yet.

@@ -84,8 +84,9 @@ pub struct Request {
     pub old_object: Value,
     /// Who asks; absent for files without a user.
     pub user: Option<User>,
-    /// The request as policies see it under `request`.
-    pub view: Map<String, Value>,
+    /// What policies see under `request` besides the objects. An `object` or `oldObject` that stands here and is not null is
+    /// shown in place of the real one, which tests may ask for; null says that the real one is shown.
+    pub fields: Map<String, Value>,
     /// What a test gives in place of the cluster; empty for real requests.
     pub given: Given,
 }
@@ -117,32 +118,44 @@ impl Request {
     /// # Errors
     /// When there is none in it, or its operation is unknown.
     pub fn of_review(review: &Value) -> Result<Self, RequestError> {
-        let request = review.get("request").and_then(Value::as_object).ok_or(RequestError::Missing)?;
-        let text = |name: &str| request.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self::of_fields(review.get("request").and_then(Value::as_object).cloned())
+    }
+
+    /// [`Request::of_review`] of a review that nobody needs any more, of which nothing is copied.
+    ///
+    /// # Errors
+    /// As [`Request::of_review`].
+    pub fn taken_from(review: &mut Value) -> Result<Self, RequestError> {
+        Self::of_fields(review.get_mut("request").and_then(Value::as_object_mut).map(std::mem::take))
+    }
+
+    fn of_fields(fields: Option<Map<String, Value>>) -> Result<Self, RequestError> {
+        let mut fields = fields.ok_or(RequestError::Missing)?;
+        let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let operation =
             Operation::named(&text("operation")).ok_or_else(|| RequestError::Operation(text("operation")))?;
         let odd = |field, expected, found: Option<&Value>| {
             Err(RequestError::Field { field, expected, found: found.cloned().unwrap_or_default() })
         };
-        match request.get("kind").and_then(|kind| kind.get("kind")) {
+        match fields.get("kind").and_then(|kind| kind.get("kind")) {
             Some(Value::String(kind)) if !kind.is_empty() => {}
             other => return odd("kind.kind", "the kind's name", other),
         }
         if let other @ Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) =
-            request.get("namespace")
+            fields.get("namespace")
         {
             return odd("namespace", "a name", other);
         }
         if matches!(operation, Operation::Create | Operation::Update)
-            && !request.get("object").is_some_and(Value::is_object)
+            && !fields.get("object").is_some_and(Value::is_object)
         {
-            return odd("object", "an object", request.get("object"));
+            return odd("object", "an object", fields.get("object"));
         }
         let part = |name: &str, field: &str| {
-            let part = request.get(name).and_then(|part| part.get(field));
+            let part = fields.get(name).and_then(|part| part.get(field));
             part.and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let user = request.get("userInfo").map(|info| User {
+        let user = fields.get("userInfo").map(|info| User {
             name: info.get("username").and_then(Value::as_str).unwrap_or_default().to_owned(),
             groups: info
                 .get("groups")
@@ -152,8 +165,7 @@ impl Request {
                 .filter_map(|group| group.as_str().map(str::to_owned))
                 .collect(),
         });
-        let whole = |name: &str| request.get(name).cloned().unwrap_or_default();
-        Ok(Self {
+        let read = Self {
             uid: text("uid"),
             operation,
             kind: Kind {
@@ -164,12 +176,15 @@ impl Request {
             subresource: text("subResource"),
             name: text("name"),
             namespace: text("namespace"),
-            object: whole("object"),
-            old_object: whole("oldObject"),
+            object: Value::Null,
+            old_object: Value::Null,
             user,
-            view: request.clone(),
+            fields: Map::new(),
             given: Given::default(),
-        })
+        };
+        let mut whole = |name: &str| fields.get_mut(name).map(std::mem::take).unwrap_or_default();
+        let (object, old_object) = (whole("object"), whole("oldObject"));
+        Ok(Self { object, old_object, fields, ..read })
     }
 
     /// The creation of an object of a file, by nobody in particular.
@@ -182,12 +197,12 @@ impl Request {
             _ if crate::select::is_cluster_wide(&kind) => String::new(),
             _ => "default".to_owned(),
         };
-        let view = json!({
+        let fields = json!({
             "kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
             "operation": Operation::Create.name(),
             "name": text("/metadata/name"),
             "namespace": namespace,
-            "object": object,
+            "object": null,
         });
         Self {
             uid: String::new(),
@@ -199,7 +214,7 @@ impl Request {
             object: object.clone(),
             old_object: Value::Null,
             user: None,
-            view: view.as_object().cloned().unwrap_or_default(),
+            fields: fields.as_object().cloned().unwrap_or_default(),
             given: Given::default(),
         }
     }
@@ -227,18 +242,48 @@ impl Request {
             Operation::Update => (object.clone(), object),
             Operation::Delete => (Value::Null, object),
         };
-        self.view.insert("operation".to_owned(), json!(operation.name()));
-        self.view.insert("object".to_owned(), new.clone());
-        self.view.insert("oldObject".to_owned(), old.clone());
+        self.fields.insert("operation".to_owned(), json!(operation.name()));
+        self.fields.insert("object".to_owned(), Value::Null);
+        self.fields.insert("oldObject".to_owned(), Value::Null);
         Self { operation, object: new, old_object: old, ..self }
     }
 
     /// The same request with another object, as the validating phase sees it.
     #[must_use]
     pub fn with_object(&self, object: Value) -> Self {
-        let mut view = self.view.clone();
-        view.insert("object".to_owned(), object.clone());
-        Self { object, view, ..self.clone() }
+        let mut fields = self.fields.clone();
+        fields.insert("object".to_owned(), Value::Null);
+        Self {
+            uid: self.uid.clone(),
+            operation: self.operation,
+            kind: self.kind.clone(),
+            subresource: self.subresource.clone(),
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+            object,
+            old_object: self.old_object.clone(),
+            user: self.user.clone(),
+            fields,
+            given: self.given.clone(),
+        }
+    }
+
+    /// The request as policies see it under `request`.
+    #[must_use]
+    pub fn view(&self) -> Map<String, Value> {
+        let mut view = self.fields.clone();
+        for (name, real) in [("object", &self.object), ("oldObject", &self.old_object)] {
+            if let Some(shown) = view.get_mut(name).filter(|shown| shown.is_null()) {
+                shown.clone_from(real);
+            }
+        }
+        view
+    }
+
+    /// What policies see under `request`, to be changed in what they see alone.
+    pub(crate) fn shown(&mut self) -> &mut Map<String, Value> {
+        self.fields = self.view();
+        &mut self.fields
     }
 }
 

@@ -112,6 +112,7 @@ fn a_decision_is_taken_apart() {
     request.name = String::new();
     let judgement = Judgement {
         policies: vec![policy],
+        errors_deny: true,
         operations: Vec::new(),
         object: request.object.clone(),
         notes: Vec::new(),

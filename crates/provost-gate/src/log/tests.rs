@@ -59,8 +59,13 @@ pub(crate) fn denied() -> Decided {
         ],
         checked: Vec::new(),
     };
-    let judgement =
-        Judgement { policies: vec![policy], operations: Vec::new(), object: pod(), notes: Vec::new() };
+    let judgement = Judgement {
+        policies: vec![policy],
+        errors_deny: true,
+        operations: Vec::new(),
+        object: pod(),
+        notes: Vec::new(),
+    };
     Decided { judgement: Some(judgement), ..decided(pod(), false) }
 }
 

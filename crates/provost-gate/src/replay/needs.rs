@@ -256,7 +256,7 @@ fn steps(text: &str) -> (Vec<Step>, usize) {
 }
 
 fn is_hidden_below(path: &[Step], request: &Request) -> bool {
-    let whole = Value::Object(request.view.clone());
+    let whole = Value::Object(request.view());
     let mut at = vec![&whole];
     for step in path {
         if let Step::Field(name) = step

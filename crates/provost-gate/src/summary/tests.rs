@@ -54,8 +54,13 @@ fn passed() -> Decided {
         verified: vec![outcome(Finding::Attestations)],
         checked: vec![outcome(Finding::Checked(Vec::new()))],
     };
-    let judgement =
-        Judgement { policies: vec![policy], operations: Vec::new(), object: Value::Null, notes: Vec::new() };
+    let judgement = Judgement {
+        policies: vec![policy],
+        errors_deny: true,
+        operations: Vec::new(),
+        object: Value::Null,
+        notes: Vec::new(),
+    };
     Decided {
         hook: Hook::Validate(Share::All),
         authenticated: true,

@@ -59,7 +59,7 @@ pub(super) fn request_of(object: DynamicObject, served: &ApiResource) -> Option<
     }
     let mut request = Request::of_object(&value);
     // A file's object without a namespace is in `default`; one of a cluster is in none.
-    request.view.insert("namespace".to_owned(), json!(namespace));
+    request.fields.insert("namespace".to_owned(), json!(namespace));
     request.namespace = namespace;
     Some(request)
 }

@@ -55,7 +55,7 @@ fn an_object_is_judged_as_if_it_were_created_and_had_never_been_looked_at() {
     assert_eq!(request.operation.name(), "CREATE");
     assert_eq!((request.namespace.as_str(), request.kind.kind.as_str()), ("n", "Pod"));
     assert_eq!(request.object["metadata"]["annotations"], json!({"own": "a"}));
-    assert_eq!(request.view["object"]["metadata"]["annotations"], json!({"own": "a"}));
+    assert_eq!(request.view()["object"]["metadata"]["annotations"], json!({"own": "a"}));
     assert!(request_of(object(json!({"deletionTimestamp": "2026-11-23T00:00:00Z"})), &served).is_none());
     let digest = digest_of(&request.object);
     let touched = request_of(object(json!({"resourceVersion": "2"})), &served).unwrap();

@@ -6,7 +6,6 @@ use provost_verify::TrustedKey;
 
 use super::held::Means;
 use crate::anchors::ServiceError;
-use crate::cluster::Cluster;
 use crate::outcome::{Construct, KeyFault};
 use crate::policy::entry::{Keys, SecretName};
 
@@ -34,24 +33,28 @@ pub(crate) async fn trusted(means: Means<'_>, keys: &Keys, text: &str) -> Result
 
 async fn named(means: Means<'_>, keys: &Keys, text: &str) -> Result<PublicKey, NoKey> {
     if text.starts_with("-----BEGIN ") {
-        return read(text.as_bytes());
+        return read(means, text.as_bytes());
     }
     if let Some(place) = text.strip_prefix("k8s://") {
         let Some((namespace, name)) = place.split_once('/') else {
             return Err(NoKey::Fault(KeyFault::NotOpened { text: text.to_owned() }));
         };
         let secret = SecretName { namespace: namespace.to_owned(), name: name.to_owned() };
-        return from_secret(means.cluster, &secret).await;
+        return from_secret(means, &secret).await;
     }
     match (text, &keys.secret) {
-        ("", Some(secret)) => from_secret(means.cluster, secret).await,
+        ("", Some(secret)) => from_secret(means, secret).await,
         ("", None) => by_reference(means, keys.kms.trim()).await,
         (text, _) => by_reference(means, text).await,
     }
 }
 
-fn read(pem: &[u8]) -> Result<PublicKey, NoKey> {
-    PublicKey::from_pem(pem).map_err(|error| NoKey::Fault(KeyFault::Pem(error)))
+fn read(means: Means<'_>, pem: &[u8]) -> Result<PublicKey, NoKey> {
+    let read = match means.anchors {
+        Some(anchors) => anchors.keys.from_pem(pem),
+        None => PublicKey::from_pem(pem),
+    };
+    read.map_err(|error| NoKey::Fault(KeyFault::Pem(error)))
 }
 
 async fn by_reference(means: Means<'_>, reference: &str) -> Result<PublicKey, NoKey> {
@@ -72,11 +75,11 @@ async fn by_reference(means: Means<'_>, reference: &str) -> Result<PublicKey, No
     })
 }
 
-async fn from_secret(cluster: &dyn Cluster, secret: &SecretName) -> Result<PublicKey, NoKey> {
+async fn from_secret(means: Means<'_>, secret: &SecretName) -> Result<PublicKey, NoKey> {
     let (namespace, name) = (secret.namespace.clone(), secret.name.clone());
-    let data = cluster.secret(&namespace, &name).await.map_err(|cause| {
+    let data = means.cluster.secret(&namespace, &name).await.map_err(|cause| {
         NoKey::Fault(KeyFault::Secret { namespace: namespace.clone(), name: name.clone(), cause })
     })?;
     let pem = data.get(SECRET_KEY).ok_or(NoKey::Fault(KeyFault::SecretWithoutKey { namespace, name }))?;
-    read(pem)
+    read(means, pem)
 }

@@ -114,8 +114,9 @@ async fn image_registry(
     };
     let entry = Entry { image_registry_credentials: wanted.image_registry_credentials, ..Entry::default() };
     let (access, _) = locate::access(scope, &entry).await?;
+    let called = info.to_string();
     let image = Image { list: String::new(), key: String::new(), pointer: String::new(), info };
-    let located = locate::locate(scope, &access, &image).await?;
+    let located = locate::locate(scope, &access, &image, &called).await?;
     let facts = async {
         let digest = located.digest.clone()?;
         let repository = &located.repository;

@@ -3,15 +3,19 @@
 //! A cluster has hundreds of policies and a request meets a few of them, so this is what most of judging costs: images
 //! are read once for all rules, kinds are compared before anything else is, and nothing of the object is copied.
 
+use std::sync::Arc;
+
 use super::Scope;
 use crate::cluster::ClusterError;
-use crate::extract::{self, BadImage, Image, Spellings};
+use crate::extract::{self, BadImage, Image, SpelledImage};
 use crate::policy::Policy;
 use crate::rule::Rule;
 use crate::select;
 
-/// The images of an object that everybody knows where to find, each with its spellings.
-pub(crate) type Known = Result<Vec<(Image, Spellings)>, BadImage>;
+/// All images of an object, which rules share.
+pub(crate) type Images = Arc<[Arc<SpelledImage>]>;
+/// Those that everybody knows where to find.
+pub(crate) type Known = Result<Images, BadImage>;
 
 /// A rule that may have work to do.
 pub(crate) struct Candidate<'a> {
@@ -26,9 +30,9 @@ pub(crate) enum Begin {
     /// With images.
     Images {
         /// All of the object, for its variables.
-        all: Vec<Image>,
+        all: Images,
         /// Those that some entry is about, sorted.
-        about: Vec<Image>,
+        about: Vec<Arc<SpelledImage>>,
     },
     /// With an image string that cannot be read.
     Bad(BadImage),
@@ -74,15 +78,14 @@ fn begin(
         }
         false => known.as_ref().map_err(Clone::clone)?,
     };
-    let is_about = |spellings: &Spellings| rule.entries.iter().any(|entry| spellings.is_about(entry));
-    let about = images.iter().filter(|(_, spellings)| is_about(spellings)).map(|(image, _)| image.clone());
-    let mut about: Vec<Image> = about.collect();
+    let is_about = |one: &&Arc<SpelledImage>| rule.entries.iter().any(|entry| one.spellings.is_about(entry));
+    let mut about: Vec<Arc<SpelledImage>> = images.iter().filter(is_about).cloned().collect();
     if about.is_empty() {
         notes.extend(missed(policy, rule, images));
         return Ok(None);
     }
-    about.sort_by(|a, b| (a.info.to_string(), &a.pointer).cmp(&(b.info.to_string(), &b.pointer)));
-    Ok(Some(Begin::Images { all: images.iter().map(|(image, _)| image.clone()).collect(), about }))
+    about.sort_by(|a, b| (&a.name, &a.image.pointer).cmp(&(&b.name, &b.image.pointer)));
+    Ok(Some(Begin::Images { all: Arc::clone(images), about }))
 }
 
 /// The images of an object that everybody knows where to find.
@@ -93,30 +96,24 @@ pub(crate) fn known(scope: &Scope<'_>) -> Known {
     Ok(with_spellings(found))
 }
 
-fn spelled(scope: &Scope<'_>, rule: &Rule) -> Result<Vec<(Image, Spellings)>, BadImage> {
+fn spelled(scope: &Scope<'_>, rule: &Rule) -> Known {
     let kind = &scope.request.kind.kind;
     let environment = scope.world.environment();
     let found = extract::images(&scope.request.object, kind, &rule.extractors, &environment)?;
     Ok(with_spellings(found))
 }
 
-fn with_spellings(images: Vec<Image>) -> Vec<(Image, Spellings)> {
-    images
-        .into_iter()
-        .map(|image| {
-            let spellings = Spellings::of(&image.info);
-            (image, spellings)
-        })
-        .collect()
+fn with_spellings(images: Vec<Image>) -> Images {
+    images.into_iter().map(|image| Arc::new(SpelledImage::from(image))).collect()
 }
 
-fn missed(policy: &Policy, rule: &Rule, images: &[(Image, Spellings)]) -> Vec<String> {
+fn missed(policy: &Policy, rule: &Rule, images: &[Arc<SpelledImage>]) -> Vec<String> {
     let mut notes = Vec::new();
-    for (image, spellings) in images {
-        for pattern in rule.entries.iter().filter_map(|entry| spellings.missed_for_its_digest(entry)) {
+    for one in images {
+        for pattern in rule.entries.iter().filter_map(|entry| one.spellings.missed_for_its_digest(entry)) {
             notes.push(format!(
                 "policy {}.{}: the pattern {pattern} does not match {}, because the image carries a digest; it is not verified",
-                policy.name, rule.name, image.info
+                policy.name, rule.name, one.name
             ));
         }
     }

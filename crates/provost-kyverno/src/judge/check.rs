@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::candidate::Candidate;
 use super::ready::{Ready, Start, ready};
 use super::{Scope, overridden};
-use crate::extract;
+use crate::extract::SpelledImage;
 use crate::outcome::{Finding, RuleOutcome, Status};
 use crate::patch::Marks;
 use crate::policy::Policy;
@@ -14,10 +14,10 @@ use crate::rule::Rule;
 
 /// Checks an object by one policy. What images were found to be is taken from this judgement's own marks; the
 /// annotations of the object are not read (design.md).
-pub(crate) async fn policy(
-    scope: &Scope<'_>,
+pub(crate) async fn policy<'a>(
+    scope: &Scope<'a>,
     policy: &Policy,
-    candidates: &[Candidate<'_>],
+    candidates: &[Candidate<'a>],
     marks: &Marks,
 ) -> Vec<RuleOutcome> {
     let action = overridden(policy, scope);
@@ -50,9 +50,11 @@ fn judged(ready: &Ready<'_>, policy: &Policy, rule: &Rule, action: Action, marks
     let key = policy.key();
     let mut passed = false;
     let mut skipped = BTreeSet::new();
-    for entry in &ready.entries {
-        for image in ready.images.iter().filter(|image| extract::is_about(entry, &image.info)) {
-            let name = image.info.to_string();
+    for entry in ready.entries.iter() {
+        for SpelledImage { image, name, .. } in
+            ready.images.iter().map(AsRef::as_ref).filter(|one: &&SpelledImage| one.spellings.is_about(entry))
+        {
+            let name = name.clone();
             if entry.verify_digest && image.info.digest.is_empty() {
                 return outcome(Some(name), Status::Fail, Finding::DigestMissing);
             }

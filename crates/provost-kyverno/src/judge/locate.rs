@@ -97,8 +97,12 @@ pub(crate) async fn access(scope: &Scope<'_>, entry: &Entry) -> Result<(Access, 
 }
 
 /// Finds an image; the tag is resolved here, once for the whole judgement.
-pub(crate) async fn locate(scope: &Scope<'_>, access: &Access, image: &Image) -> Result<Located, Finding> {
-    let name = image.info.to_string();
+pub(crate) async fn locate(
+    scope: &Scope<'_>,
+    access: &Access,
+    image: &Image,
+    name: &str,
+) -> Result<Located, Finding> {
     let reference: Reference = name.parse().map_err(|e: provost_oci::ReferenceError| Finding::BadImage {
         pointer: image.pointer.clone(),
         reason: format!("{e}: {}", e.reason),
@@ -109,7 +113,7 @@ pub(crate) async fn locate(scope: &Scope<'_>, access: &Access, image: &Image) ->
         Selector::Digest(digest) => Ok(digest),
         tag @ Selector::Tag(_) => {
             let found = store.resolve(&repository, &tag).await;
-            found.map(|found| scope.shelf.agreed(&name, found.digest))
+            found.map(|found| scope.shelf.agreed(name, found.digest))
         }
     };
     Ok(Located { store, repository, digest })

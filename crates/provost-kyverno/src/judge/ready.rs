@@ -1,8 +1,11 @@
 //! From a rule that may be about an object to work: its variables, its exceptions, its entries.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::conditions::{self, Judged};
 use crate::context::RuleContext;
-use crate::extract::Image;
+use crate::extract::SpelledImage;
 use crate::judge::Scope;
 use crate::judge::candidate::{Begin, Candidate};
 use crate::outcome::{Finding, RuleOutcome, Status};
@@ -15,10 +18,10 @@ use crate::rule::Rule;
 pub(crate) struct Ready<'a> {
     /// Its variables.
     pub(crate) context: RuleContext<'a>,
-    /// Its entries, substituted.
-    pub(crate) entries: Vec<Entry>,
+    /// Its entries, substituted where they hold variables.
+    pub(crate) entries: Cow<'a, [Entry]>,
     /// The images that some entry is about, sorted.
-    pub(crate) images: Vec<Image>,
+    pub(crate) images: Vec<Arc<SpelledImage>>,
 }
 
 /// What comes of a rule before any image is verified.
@@ -34,7 +37,7 @@ pub(crate) enum Start<'a> {
 pub(crate) async fn ready<'a>(
     scope: &Scope<'a>,
     policy: &Policy,
-    candidate: &Candidate<'_>,
+    candidate: &Candidate<'a>,
     action: Action,
 ) -> Start<'a> {
     let rule = candidate.rule;
@@ -43,7 +46,7 @@ pub(crate) async fn ready<'a>(
         Start::Done(RuleOutcome { rule, image, status, finding, action, tells: false })
     };
     let (all, images) = match &candidate.begin {
-        Begin::Images { all, about } => (all, about.clone()),
+        Begin::Images { all, about } => (all.clone(), about.clone()),
         Begin::Unselected(error) => return done(Status::Error, Finding::Selection(error.clone())),
         Begin::Bad(bad) => {
             return Start::Done(RuleOutcome {
@@ -79,7 +82,7 @@ pub(crate) async fn ready<'a>(
         return done(Status::Error, finding);
     }
     let entries = match &rule.template {
-        None => rule.entries.clone(),
+        None => Cow::Borrowed(rule.entries.as_slice()),
         Some(template) => {
             let (substituted, by) = match context.substituted_with_origins(template) {
                 Ok(substituted) => substituted,
@@ -90,7 +93,7 @@ pub(crate) async fn ready<'a>(
                 return done(Status::Fail, Finding::VariablesUnresolved(error));
             }
             match rule.entries_from(&substituted) {
-                Ok(entries) => entries,
+                Ok(entries) => Cow::Owned(entries),
                 Err(cause) => {
                     let error = crate::message::refusal::cause(&cause);
                     return done(Status::Error, Finding::VariablesUnresolved(error));

@@ -14,7 +14,7 @@ use crate::attestors::held::Means;
 use crate::attestors::{self, Place};
 use crate::conditions;
 use crate::context::ImageContext;
-use crate::extract::{self, Image};
+use crate::extract::{self, Image, SpelledImage};
 use crate::outcome::{
     AttestationCause, AttestationFailure, AttestorCause, AttestorFailure, Finding, RuleOutcome, Status,
 };
@@ -45,7 +45,7 @@ pub(crate) struct Verified {
 }
 
 /// Verifies an object's images by one policy.
-pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy, candidates: &[Candidate<'_>]) -> Verified {
+pub(crate) async fn policy<'a>(scope: &Scope<'a>, policy: &Policy, candidates: &[Candidate<'a>]) -> Verified {
     let action = overridden(policy, scope);
     let rules = join_all(candidates.iter().map(|candidate| {
         let action = candidate.rule.action(policy, action);
@@ -66,18 +66,23 @@ pub(crate) async fn policy(scope: &Scope<'_>, policy: &Policy, candidates: &[Can
     all
 }
 
-async fn one_rule(scope: &Scope<'_>, policy: &Policy, candidate: &Candidate<'_>, action: Action) -> Verified {
+async fn one_rule<'a>(
+    scope: &Scope<'a>,
+    policy: &Policy,
+    candidate: &Candidate<'a>,
+    action: Action,
+) -> Verified {
     let rule = candidate.rule;
     let ready = match ready(scope, policy, candidate, action).await {
         Start::Work(ready) => ready,
         Start::Done(outcome) => return Verified { outcomes: vec![outcome], ..Verified::default() },
     };
     // Containers often share an image: it is verified once and its result given to each.
-    let mut by_name: BTreeMap<String, Vec<&Image>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&String, Vec<&SpelledImage>> = BTreeMap::new();
     for image in &ready.images {
-        by_name.entry(image.info.to_string()).or_default().push(image);
+        by_name.entry(&image.name).or_default().push(image);
     }
-    let names: Vec<(&String, &Vec<&Image>)> = by_name.iter().collect();
+    let names: Vec<(&String, Vec<&SpelledImage>)> = by_name.into_iter().collect();
     let mut work = Vec::with_capacity(names.len());
     for image in names.iter().filter_map(|(_, images)| images.first().copied()) {
         work.push(one_image(scope, policy, &ready, image));
@@ -88,7 +93,8 @@ async fn one_rule(scope: &Scope<'_>, policy: &Policy, candidate: &Candidate<'_>,
     for entry in 0..ready.entries.len() {
         for ((name, images), results) in names.iter().zip(&judged) {
             let Some(result) = results.get(entry) else { continue };
-            for image in *images {
+            for one in images {
+                let image = &one.image;
                 for (status, finding) in &result.findings {
                     found.outcomes.push(RuleOutcome {
                         rule: rule.name.clone(),
@@ -120,10 +126,15 @@ async fn one_rule(scope: &Scope<'_>, policy: &Policy, candidate: &Candidate<'_>,
 }
 
 /// What each entry makes of one image.
-async fn one_image(scope: &Scope<'_>, policy: &Policy, ready: &Ready<'_>, image: &Image) -> Vec<EntryResult> {
+async fn one_image(
+    scope: &Scope<'_>,
+    policy: &Policy,
+    ready: &Ready<'_>,
+    image: &SpelledImage,
+) -> Vec<EntryResult> {
     let entries = ready.entries.iter().map(|entry| one_entry(scope, policy, ready, entry, image));
     let mut entries = join_all(entries).await;
-    deny_across(ready, image, &mut entries);
+    deny_across(ready, &image.image, &mut entries);
     entries
 }
 
@@ -143,19 +154,19 @@ async fn one_entry(
     policy: &Policy,
     ready: &Ready<'_>,
     entry: &Entry,
-    image: &Image,
+    SpelledImage { image, name, spellings }: &SpelledImage,
 ) -> EntryResult {
     let mut result = EntryResult::default();
     let asks = !entry.attestors.is_empty() || !entry.attestations.is_empty();
     let passed = || Finding::Passed { policy: policy.name.clone() };
-    if !extract::is_about(entry, &image.info) {
+    if !spellings.is_about(entry) {
         if asks {
             result.findings.push((Status::Skip, passed()));
             result.mark = Some(Status::Skip);
         }
         return result;
     }
-    let skipped = extract::is_skipped(entry, &image.info);
+    let skipped = spellings.is_skipped(entry);
     if asks && skipped {
         result.findings.push((Status::Skip, passed()));
         result.tells = true;
@@ -169,7 +180,7 @@ async fn one_entry(
     let located = match locate::access(scope, entry).await {
         Ok((access, notes)) => {
             result.notes.extend(notes);
-            locate::locate(scope, &access, image).await
+            locate::locate(scope, &access, image, name).await
         }
         Err(finding) => Err(finding),
     };
@@ -187,7 +198,7 @@ async fn one_entry(
         }
     };
     if verifies {
-        let (status, finding) = match verified(scope, ready, entry, image, &located).await {
+        let (status, finding) = match verified(scope, ready, entry, (image, name), &located).await {
             Ok((finding, named)) => {
                 result.named = named;
                 (Status::Pass, finding)
@@ -220,7 +231,7 @@ async fn verified(
     scope: &Scope<'_>,
     ready: &Ready<'_>,
     entry: &Entry,
-    image: &Image,
+    (image, name): (&Image, &str),
     located: &Located,
 ) -> Result<(Finding, Named), Finding> {
     let digest = match &located.digest {
@@ -247,8 +258,7 @@ async fn verified(
             return Err(Finding::SignaturesMissing(vec![AttestorFailure { path, cause }]));
         }
     };
-    let name = image.info.to_string();
-    let place = Place { name: &name, store: located.store.as_ref(), repository: &located.repository, digest };
+    let place = Place { name, store: located.store.as_ref(), repository: &located.repository, digest };
     let context = ImageContext { rule: &ready.context, image: extract::info_view(image) };
     let means = Means { cluster: scope.cluster, anchors: scope.world.anchors, now: scope.world.now() };
     let work = Work { means, context: &context, entry, place };

@@ -35,7 +35,7 @@ pub struct Unread {
 /// # Errors
 /// When it is longer than [`REVIEW_LIMIT`], no strict JSON, or no review.
 pub fn review(text: &[u8]) -> Result<Request, Unread> {
-    request_in(&parsed(text)?)
+    request_in(parsed(text)?)
 }
 
 /// The same as an API server sends it: in the version that was registered for, and with an identifier.
@@ -52,7 +52,7 @@ pub fn served_review(text: &[u8]) -> Result<Request, Unread> {
     }
     match uid_of(&read).is_empty() {
         true => Err(Unread { uid: String::new(), why: "request.uid: expected an identifier".to_owned() }),
-        false => request_in(&read),
+        false => request_in(read),
     }
 }
 
@@ -64,8 +64,9 @@ fn parsed(text: &[u8]) -> Result<Value, Unread> {
     json::parse(text, limits).map_err(|error| Unread { uid: uid_in(text), why: error.to_string() })
 }
 
-fn request_in(review: &Value) -> Result<Request, Unread> {
-    Request::of_review(review).map_err(|error| Unread { uid: uid_of(review), why: error.to_string() })
+fn request_in(mut review: Value) -> Result<Request, Unread> {
+    let uid = uid_of(&review);
+    Request::taken_from(&mut review).map_err(|error| Unread { uid, why: error.to_string() })
 }
 
 fn uid_of(review: &Value) -> String {

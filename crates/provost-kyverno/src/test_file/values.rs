@@ -160,7 +160,7 @@ impl Values {
         };
         for (key, value) in &values {
             match path(key).as_slice() {
-                ["request", rest @ ..] => put(&mut request.view, rest, value),
+                ["request", rest @ ..] => put(request.shown(), rest, value),
                 whole => request.given.everywhere(whole, value),
             }
         }
@@ -213,7 +213,7 @@ impl UserInfo {
                 view.insert(name.to_owned(), value);
             }
         }
-        request.view.insert("userInfo".to_owned(), Value::Object(view));
+        request.fields.insert("userInfo".to_owned(), Value::Object(view));
         request.user = Some(User { name: username.clone(), groups: groups.clone() });
         request
     }

@@ -66,7 +66,7 @@ impl AnchorFlags {
             false => Some(Arc::new(Services(key_reference::services(face, kinds)))),
         };
         let ignore_revocation = self.insecure_ignore_revocation;
-        Ok(Anchors { material, unreadable, services, ignore_revocation, witness: None })
+        Ok(Anchors { material, unreadable, services, ignore_revocation, ..Anchors::default() })
     }
 }
 
