@@ -23,7 +23,7 @@ use prometheus_client::registry::Registry;
 
 use crate::backlog::Load;
 use crate::memory::Counts;
-use labels::{Bounded, Labels};
+use labels::{Bounded, Labels, Used};
 
 pub use decided::Cause;
 pub use requests::Counted;
@@ -84,6 +84,9 @@ pub struct Metrics {
     scanned: Family<Labels, Counter>,
     scan_seconds: Gauge<f64, AtomicU64>,
     bounded: Bounded,
+    used_requests: Used<(Counter, Histogram, Counter)>,
+    used_results: Used<Counter>,
+    used_policies: Used<Histogram>,
     loads: std::sync::Mutex<Vec<(Queue, Arc<Load>, u64)>>,
     memory: std::sync::OnceLock<Arc<Counts>>,
 }
@@ -130,6 +133,9 @@ impl Metrics {
             scanned: Family::default(),
             scan_seconds: Gauge::default(),
             bounded: Bounded::default(),
+            used_requests: Used::default(),
+            used_results: Used::default(),
+            used_policies: Used::default(),
             loads: std::sync::Mutex::default(),
             memory: std::sync::OnceLock::new(),
         };

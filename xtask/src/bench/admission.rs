@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::json;
 
 use super::load::{Figures, Until, admitted};
@@ -26,6 +26,8 @@ const LOAD: Duration = Duration::from_secs(5);
 const BEFORE: Duration = Duration::from_secs(1);
 /// The images that are asked about in turn.
 const IMAGES: usize = 100;
+/// Over how many connections images are pushed.
+const PUSHING: usize = 8;
 /// How many images the peak of memory is taken with.
 const REMEMBERED: usize = 10_000;
 /// How many Pods come at once for an image that nobody has seen.
@@ -179,16 +181,22 @@ impl Bench {
         Ok(())
     }
 
+    /// So many images with attestations, pushed over several connections, in the order of their numbers.
     fn images(&self, registry: SocketAddr, name: &str, from: usize, count: usize) -> Result<Vec<String>> {
-        let mut connection = plain(registry)?;
         let repository = format!("bench/{name}");
-        (from..from + count)
-            .map(|number| {
-                self.signer
-                    .image(&mut connection, &repository, number)
-                    .map(|digest| format!("{repository}@{digest}"))
-            })
-            .collect()
+        let all: Vec<usize> = (from..from + count).collect();
+        let push = |numbers: &[usize]| -> Result<Vec<String>> {
+            let mut connection = plain(registry)?;
+            let digests = numbers.iter().map(|number| self.signer.image(&mut connection, &repository, *number));
+            digests.map(|digest| Ok(format!("{repository}@{}", digest?))).collect()
+        };
+        let pushed: Vec<Result<Vec<String>>> = thread::scope(|scope| {
+            let shares = all.chunks(count.div_ceil(PUSHING).max(1));
+            let pushing: Vec<_> = shares.map(|numbers| scope.spawn(|| push(numbers))).collect();
+            let ended = pushing.into_iter().map(|one| one.join().map_err(|_| anyhow!("a push broke down")));
+            ended.map(Result::flatten).collect()
+        });
+        Ok(pushed.into_iter().collect::<Result<Vec<_>>>()?.concat())
     }
 
     /// A gate with so many policies for remembered answers, of which one is about our Pods, and one for new ones.

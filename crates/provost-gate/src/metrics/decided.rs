@@ -63,22 +63,35 @@ impl Metrics {
         let mut any = false;
         for outcome in spoke {
             any = true;
-            let stored =
-                sight.policies.iter().find(|p| p.name == outcome.name && p.namespace == outcome.namespace);
-            let stored = stored.map(AsRef::as_ref);
-            let mut of_policy = self.of_policy(stored, &outcome.namespace, &outcome.name);
-            of_policy.extend(self.of_request(request));
-            of_policy.push(("rule_execution_cause", cause.name().to_owned()));
+            let of_policy = || {
+                let stored = sight
+                    .policies
+                    .iter()
+                    .find(|p| p.name == outcome.name && p.namespace == outcome.namespace);
+                let mut labels = self.of_policy(stored.map(AsRef::as_ref), &outcome.namespace, &outcome.name);
+                labels.extend(self.of_request(request));
+                labels.push(("rule_execution_cause", cause.name().to_owned()));
+                labels
+            };
+            // A policy may be stored anew under its name, so what was found for it holds for one epoch.
+            let policy = (sight.epoch, &outcome.namespace, &outcome.name, cause.name());
+            let about = (policy, parts(request));
             for rule in outcome.verified.iter().chain(&outcome.checked) {
-                let mut labels = of_policy.clone();
-                labels.push(("rule_name", self.bounded.of("rule_name", &rule.rule)));
-                labels.push(("rule_type", "imageVerify".to_owned()));
-                labels.push(("rule_result", rule.status.name().to_owned()));
-                labels.push(("policy_validation_mode", mode(rule.action).to_owned()));
-                self.results.get_or_create(&self.bounded.fit("results", &labels)).inc();
+                let result = (about, &rule.rule, rule.status.name(), mode(rule.action));
+                let series = self.used_results.of(result, || {
+                    let mut labels = of_policy();
+                    labels.push(("rule_name", self.bounded.of("rule_name", &rule.rule)));
+                    labels.push(("rule_type", "imageVerify".to_owned()));
+                    labels.push(("rule_result", rule.status.name().to_owned()));
+                    labels.push(("policy_validation_mode", mode(rule.action).to_owned()));
+                    self.results.get_or_create(&self.bounded.fit("results", &labels)).clone()
+                });
+                series.inc();
             }
-            let of_policy = self.bounded.fit("policies", &of_policy);
-            self.policy_seconds.get_or_create(&of_policy).observe(took.as_secs_f64());
+            let series = self.used_policies.of(about, || {
+                self.policy_seconds.get_or_create(&self.bounded.fit("policies", &of_policy())).clone()
+            });
+            series.observe(took.as_secs_f64());
         }
         if any {
             self.verification_seconds.observe(took.as_secs_f64());
@@ -117,16 +130,22 @@ impl Hears for Metrics {
             Hook::Mutate(_) => "MutatingWebhookConfiguration",
             Hook::Validate(_) => "ValidatingWebhookConfiguration",
         };
-        let mut labels = self.of_request(&decided.request);
-        labels.push(("request_allowed", allowed.to_string()));
-        labels.push(("request_webhook", webhook.to_owned()));
-        labels.push(("dry_run", decided.dry_run.to_string()));
-        let labels = self.bounded.fit("requests", &labels);
-        self.requests.get_or_create(&labels).inc();
-        self.review_seconds.get_or_create(&labels).observe(decided.took.as_secs_f64());
-        let ground =
-            vec![("basis", decided.basis.name().to_owned()), ("request_allowed", allowed.to_string())];
-        self.decisions.get_or_create(&ground).inc();
+        let made_of = (parts(&decided.request), allowed, webhook, decided.dry_run, decided.basis.name());
+        let (requests, seconds, decisions) = self.used_requests.of(made_of, || {
+            let mut labels = self.of_request(&decided.request);
+            labels.push(("request_allowed", allowed.to_string()));
+            labels.push(("request_webhook", webhook.to_owned()));
+            labels.push(("dry_run", decided.dry_run.to_string()));
+            let labels = self.bounded.fit("requests", &labels);
+            let ground =
+                vec![("basis", decided.basis.name().to_owned()), ("request_allowed", allowed.to_string())];
+            let requests = self.requests.get_or_create(&labels).clone();
+            let seconds = self.review_seconds.get_or_create(&labels).clone();
+            (requests, seconds, self.decisions.get_or_create(&ground).clone())
+        });
+        requests.inc();
+        seconds.observe(decided.took.as_secs_f64());
+        decisions.inc();
         let Some(judgement) = &decided.judgement else { return };
         self.judged(&decided.sight, &decided.request, &judgement.policies, Cause::Admission, decided.took);
         if allowed {
@@ -147,6 +166,11 @@ impl Hears for Metrics {
 fn denies(outcome: &RuleOutcome) -> bool {
     use provost_kyverno::Status::{Error, Fail};
     matches!(outcome.status, Fail | Error)
+}
+
+/// What the labels of a request are made of.
+fn parts(request: &Request) -> (&str, &str, &str) {
+    (&request.kind.kind, &request.namespace, request.operation.name())
 }
 
 fn mode(action: Action) -> &'static str {

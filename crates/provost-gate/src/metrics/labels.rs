@@ -1,8 +1,8 @@
 //! Label values of a bounded number.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Mutex, PoisonError};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// The labels of one series.
 pub(super) type Labels = Vec<(&'static str, String)>;
@@ -16,6 +16,37 @@ pub(super) const SERIES: usize = 4096;
 const LENGTH: usize = 253;
 /// What all further values count as.
 pub(super) const OTHER: &str = "other";
+
+/// The series that were used, by a digest of what their labels are made of: finding one again by its labels takes longer
+/// than counting it.
+#[derive(Debug)]
+pub(super) struct Used<T>(RwLock<HashMap<u64, T>>);
+
+impl<T> Default for Used<T> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<T: Clone> Used<T> {
+    /// The series of what its labels are made of, found by `find` where it has not been used.
+    pub(super) fn of(&self, made_of: impl Hash, find: impl FnOnce() -> T) -> T {
+        let mut hasher = DefaultHasher::new();
+        made_of.hash(&mut hasher);
+        let key = hasher.finish();
+        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let found = find();
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // What labels are made of is not bounded as the labels are.
+        if all.len() >= SERIES {
+            all.clear();
+        }
+        all.insert(key, found.clone());
+        found
+    }
+}
 
 /// Remembers which values a kind of label has had.
 #[derive(Debug, Default)]

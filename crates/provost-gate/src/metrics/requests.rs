@@ -1,8 +1,7 @@
 //! HTTP requests, counted under Kyverno's names, whatever answers them.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response, StatusCode};
@@ -12,6 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use provost_serve::{Answer, Peer};
 
 use super::Metrics;
+use super::labels::Used;
 
 /// Our own paths, so that nobody's text becomes a label.
 const PATHS: [&str; 14] = [
@@ -37,8 +37,7 @@ const OTHER: &str = "other";
 pub struct Counted<A> {
     inner: A,
     metrics: Arc<Metrics>,
-    /// The series that were used: finding one again by its labels takes longer than counting it.
-    series: RwLock<HashMap<(&'static str, &'static str, StatusCode), Series>>,
+    series: Used<Series>,
 }
 
 /// One combination of labels.
@@ -52,17 +51,11 @@ impl<A> Counted<A> {
     /// These answers, counted there.
     #[must_use]
     pub fn new(inner: A, metrics: Arc<Metrics>) -> Self {
-        Self { inner, metrics, series: RwLock::default() }
+        Self { inner, metrics, series: Used::default() }
     }
 
     pub(super) fn count(&self, method: &'static str, path: &'static str, status: StatusCode, took: Duration) {
-        let key = (method, path, status);
-        let known = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let series = known.unwrap_or_else(|| {
-            let found = self.metrics.http(method, path, status);
-            let mut all = self.series.write().unwrap_or_else(PoisonError::into_inner);
-            all.entry(key).or_insert(found).clone()
-        });
+        let series = self.series.of((method, path, status), || self.metrics.http(method, path, status));
         series.requests.inc();
         series.seconds.observe(took.as_secs_f64());
     }

@@ -136,8 +136,12 @@ async fn pods_of_one_kind_are_looked_at_once_after_all_is_loaded() {
     let server = Server::default();
     let image = |name: &str| format!("reg.example/{name}@{}", Digest::sha256_of(name.as_bytes()));
     let elsewhere = "elsewhere.example/c:1";
-    let pods =
-        [pod("a-1", &image("app")), pod("a-2", &image("app")), pod("b-1", &image("base")), pod("c", elsewhere)];
+    let pods = [
+        pod("a-1", &image("app")),
+        pod("a-2", &image("app")),
+        pod("b-1", &image("base")),
+        pod("c", elsewhere),
+    ];
     server.set("/api/v1/pods", json!({"metadata": {}, "items": pods}));
     let registry = Arc::new(Away::default());
     let (gate, told) = gate(&registry);
