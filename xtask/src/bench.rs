@@ -21,7 +21,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         ["chains", rest @ ..] => chains::run(rest),
         ["admission", rest @ ..] => admission::run(rest),
         ["cue"] => in_process("provost-cue", "documents"),
-        ["policy"] => in_process("provost-kyverno", "policies"),
+        ["policy"] => in_process("provost-gate", "answers"),
         _ => bail!(
             "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] [--registry NAME] | admission [--bin PROGRAM] | cue | policy"
         ),

@@ -187,7 +187,8 @@ impl Bench {
         let all: Vec<usize> = (from..from + count).collect();
         let push = |numbers: &[usize]| -> Result<Vec<String>> {
             let mut connection = plain(registry)?;
-            let digests = numbers.iter().map(|number| self.signer.image(&mut connection, &repository, *number));
+            let digests =
+                numbers.iter().map(|number| self.signer.image(&mut connection, &repository, *number));
             digests.map(|digest| Ok(format!("{repository}@{}", digest?))).collect()
         };
         let pushed: Vec<Result<Vec<String>>> = thread::scope(|scope| {
