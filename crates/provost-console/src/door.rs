@@ -47,6 +47,12 @@ pub trait Doorkeeper: Send + Sync {
     /// # Errors
     /// [`Refusal::Unasked`].
     async fn may_see(&self, visitor: &Visitor, namespace: &str) -> Result<bool, Refusal>;
+
+    /// Whether there is any namespace whose decisions they may see, also one where nothing was decided yet.
+    ///
+    /// # Errors
+    /// [`Refusal::Unasked`].
+    async fn may_see_any(&self, visitor: &Visitor) -> Result<bool, Refusal>;
 }
 
 /// Without a cluster: whoever holds one token sees everything.
@@ -85,6 +91,10 @@ impl Doorkeeper for TokenHolder {
     }
 
     async fn may_see(&self, _: &Visitor, _: &str) -> Result<bool, Refusal> {
+        Ok(true)
+    }
+
+    async fn may_see_any(&self, _: &Visitor) -> Result<bool, Refusal> {
         Ok(true)
     }
 }

@@ -33,6 +33,9 @@ const NAMESPACES: usize = 500;
 /// How many of them are asked about at once.
 const ASKED_AT_ONCE: usize = 16;
 
+/// What visitors read whom the API server knows, and lets see nothing.
+const NO_RIGHT: &str = "You may see no namespace's decisions: expected the right to `get decisions.provost.dev` in one, or in all.";
+
 /// What every answer carries: nothing is loaded but our own style, nothing runs, and nobody frames or keeps it.
 const HEADERS: [(&str, &str); 7] = [
     (
@@ -128,10 +131,15 @@ impl Console {
         let seen = async {
             let visitor = self.door.who(&token).await?;
             let allowed = self.allowed(&visitor, seen::namespaces(&self.record, &sight)).await?;
-            Ok::<_, Refusal>(Seen::new(visitor.name, &self.record, sight, allowed))
+            let sees_none = allowed.as_ref().is_some_and(BTreeSet::is_empty);
+            if sees_none && !self.door.may_see_any(&visitor).await? {
+                return Ok(None);
+            }
+            Ok::<_, Refusal>(Some(Seen::new(visitor.name, &self.record, sight, allowed)))
         };
         let seen = match seen.await {
-            Ok(seen) => seen,
+            Ok(Some(seen)) => seen,
+            Ok(None) => return html(StatusCode::FORBIDDEN, pages::refused(NO_RIGHT)),
             Err(refusal @ Refusal::Unknown) => {
                 return html(StatusCode::UNAUTHORIZED, pages::sign_in(Some(&refusal.to_string())));
             }

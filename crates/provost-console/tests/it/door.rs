@@ -75,7 +75,12 @@ async fn denials_are_told_by_policy_rule_image_attestor_and_cause_and_can_be_fil
 async fn without_a_good_token_there_is_nothing_and_not_knowing_is_no_yes() {
     let (scene, signer) = two_teams().await;
     for page in pages(&digest(MINE).to_string(), &signer) {
-        for (token, status) in [("", 401), ("nobody", 401), ("lost", 503)] {
+        for (token, status) in [("", 401), ("nobody", 401), ("lost", 503), ("stranger", 403), ("quiet", 200)]
+        {
+            // A page about one thing is not there for whom that thing is not.
+            if token == "quiet" && page.contains("id=") {
+                continue;
+            }
             let answer = scene.get(&page, token).await;
             assert_eq!(answer.status, status, "{page} for {token:?}");
             assert!(!answer.body.contains("team-a") && !answer.body.contains("registry.example"), "{page}");

@@ -5,10 +5,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _};
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::api::PostParams;
+use kube::api::{ListParams, PostParams};
 use provost_console::{Doorkeeper, Refusal, Visitor};
 use provost_oci::Digest;
 
@@ -24,6 +26,12 @@ pub const RESOURCE: &str = "decisions";
 const REUSED: Duration = Duration::from_secs(10);
 /// The most answers kept: 40 visitors of 100 namespaces, at about 200 bytes each, so 800 KB. All go when there are more.
 const KEPT: usize = 4_096;
+/// The most namespaces that are asked about for a visitor who sees none of those where something was decided.
+const NAMESPACES: u32 = 500;
+/// How many of them are asked about at once.
+const ASKED_AT_ONCE: usize = 16;
+/// Under what it is kept whether a visitor sees any namespace; no namespace has this name.
+const ANY: &str = "*";
 /// How long the API server may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
 
@@ -145,6 +153,27 @@ impl Doorkeeper for ApiDoorkeeper {
         let answer = in_time(reviews.create(&parameters, &review)).await?;
         // An evaluation that failed in part may still allow, and then does; where it does not, it was not allowed.
         let may = answer.status.is_some_and(|status| status.allowed && status.denied != Some(true));
+        self.rights.put(key, may, now);
+        Ok(may)
+    }
+
+    async fn may_see_any(&self, visitor: &Visitor) -> Result<bool, Refusal> {
+        let key = format!("{visitor:?} {ANY}");
+        let now = Instant::now();
+        if let Some(may) = self.rights.get(&key, now) {
+            return Ok(may);
+        }
+        let all: Api<Namespace> = Api::all(self.cluster.client.clone());
+        let how = ListParams::default().limit(NAMESPACES);
+        let named = in_time(all.list_metadata(&how)).await?;
+        let names = named.items.into_iter().filter_map(|namespace| namespace.metadata.name);
+        let mut asked = stream::iter(names)
+            .map(async |name| self.may_see(visitor, &name).await)
+            .buffer_unordered(ASKED_AT_ONCE);
+        let mut may = false;
+        while let (false, Some(one)) = (may, asked.next().await) {
+            may = one?;
+        }
         self.rights.put(key, may, now);
         Ok(may)
     }
