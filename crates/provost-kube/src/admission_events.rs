@@ -160,16 +160,22 @@ impl Events {
         let (version, kind) = (text("apiVersion").to_owned(), text("kind").to_owned());
         let about = Object::of(&version, &kind, &request.namespace, request.object_name(), uid);
         for told in events_of(request, sight, outcomes, blocked, &self.omitted) {
-            let object = match told.on_policy {
-                true => self.policy(&told.policy).await,
-                false => about.clone(),
-            };
+            let policy = self.policy(&told.policy).await;
+            // Each is told apart from others by what it is related to, as in Kyverno.
+            let (object, related) = if told.on_policy { (&policy, &about) } else { (&about, &policy) };
             let kind = match told.reason {
                 Reason::PolicyViolation | Reason::PolicyError => EventType::Warning,
                 Reason::PolicyApplied | Reason::PolicySkipped => EventType::Normal,
             };
-            let written =
-                self.publisher.publish(kind, &object, told.reason.name(), told.action, &told.note).await;
+            let publishing = self.publisher.publish(
+                kind,
+                object,
+                Some(related),
+                told.reason.name(),
+                told.action,
+                &told.note,
+            );
+            let written = publishing.await;
             if let (false, Some(load)) = (written, &self.load) {
                 load.drop_one();
             }
@@ -329,5 +335,19 @@ mod tests {
     fn only_kyvernos_reasons_can_be_omitted() {
         assert_eq!(Reason::list(""), Ok(BTreeSet::new()));
         assert_eq!(Reason::list("PolicyApplied,Nonsense"), Err("Nonsense".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_a_policy_finds_of_two_objects_is_two_events() {
+        let (server, cluster) = crate::fake::FakeServer::start().await;
+        let omitted = Reason::list("PolicyApplied").unwrap();
+        let mut events = Events::new(&cluster, Component::Admission, "one", omitted, Arc::new(|_: &str| {}));
+        for name in ["x", "y", "x"] {
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "n"}, "spec": {}});
+            events.tell(&Request::of_object(&pod), &Sight::default(), &outcomes(), true).await;
+        }
+        let path = "/apis/events.k8s.io/v1/namespaces/default/events";
+        assert_eq!(server.asked(&format!("POST {path}")), 2);
+        assert_eq!(server.asked(&format!("PATCH {path}/p.")), 1, "the same again only counts up");
     }
 }

@@ -125,11 +125,14 @@ impl Publisher {
         Self { recorder: Recorder::new(cluster.client.clone(), reporter), say }
     }
 
-    /// Writes one event; one that cannot be written is said, and stops nothing. Returns whether it was written.
+    /// Writes one event; one that cannot be written is said, and stops nothing. Returns whether it was written. An event that
+    /// differs from one of the last six minutes in its note alone only counts that one up: `related` is what tells apart
+    /// what one policy finds of many objects.
     pub(crate) async fn publish(
         &self,
         kind: EventType,
         object: &Object,
+        related: Option<&Object>,
         reason: &str,
         action: &str,
         note: &str,
@@ -139,7 +142,7 @@ impl Publisher {
             reason: reason.to_owned(),
             note: Some(cut(note, NOTE)),
             action: action.to_owned(),
-            secondary: None,
+            secondary: related.map(|related| related.0.clone()),
         };
         let writing = tokio::time::timeout(ANSWER_TIME, self.recorder.publish(&event, &object.0));
         match writing.await {
@@ -163,7 +166,7 @@ impl Writer {
     pub(crate) async fn write(mut self) {
         while let Some(told) = self.waiting.recv().await {
             let Told { kind, object, reason, note } = told;
-            self.publisher.publish(kind, &object, &reason, "Sign", &note).await;
+            self.publisher.publish(kind, &object, None, &reason, "Sign", &note).await;
         }
     }
 }
