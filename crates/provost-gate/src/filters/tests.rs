@@ -3,7 +3,7 @@
 use provost_kyverno::{Objects, Request};
 use serde_json::{Value, json};
 
-use super::Filters;
+use super::{DEFAULT_EXCLUDED_GROUPS, DEFAULT_RESOURCE_FILTERS, Filters, resources};
 
 fn request(kind: &str, namespace: &str, name: &str, user: (&str, &[&str])) -> Request {
     let (group, version) = match kind {
@@ -73,4 +73,12 @@ async fn roles_are_asked_of_the_cluster_and_a_cluster_that_is_silent_lets_nobody
     let asked = request("Pod", "a", "b", SOMEBODY);
     assert!(passes(&filters, &asked, vec![binding]).await);
     assert!(!passes(&filters, &asked, Vec::new()).await);
+}
+
+#[test]
+fn the_chart_brings_the_same_filters() {
+    let values = include_str!("../../../../deploy/chart/values.yaml");
+    let text = values.split_once("resourceFilters: >-").unwrap().1.split_once('#').unwrap().0;
+    assert_eq!(resources(text), resources(DEFAULT_RESOURCE_FILTERS));
+    assert!(values.contains(&format!("excludeGroups: {DEFAULT_EXCLUDED_GROUPS}")));
 }
