@@ -102,7 +102,7 @@ pub struct Options {
     pub certificates: CertificateSource,
     /// Takes a certificate into use.
     pub serve: Serve,
-    /// The namespace in which a Kyverno would have its Leases.
+    /// The namespace in which a Kyverno would have its Leases; empty where there is none.
     pub kyverno_namespace: String,
     /// Hears remarks for whoever looks after the gate.
     pub say: crate::Say,

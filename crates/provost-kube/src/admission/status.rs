@@ -189,8 +189,11 @@ impl Statuses {
     }
 }
 
-/// Whether a Kyverno has given a sign of life lately. That it cannot be found out is an error, and nothing is written.
+/// Whether a Kyverno has given a sign of life lately; without a namespace there is none. That it cannot be found out is an error, and nothing is written.
 async fn kyverno_lives(cluster: &Cluster, namespace: &str, now: Timestamp) -> Result<bool, String> {
+    if namespace.is_empty() {
+        return Ok(false);
+    }
     let leases: Api<Lease> = Api::namespaced(cluster.client.clone(), namespace);
     for name in LEASES {
         let doing = format!("reading Kyverno's lease {namespace}/{name}");
@@ -229,6 +232,18 @@ mod tests {
             rules: (1, 0),
             conditions,
         }
+    }
+
+    #[tokio::test]
+    async fn no_kyverno_is_looked_for_where_none_is_said_to_run() {
+        let (server, cluster) = crate::fake::FakeServer::start().await;
+        let now = Timestamp::now();
+        assert_eq!(kyverno_lives(&cluster, "", now).await, Ok(false));
+        assert_eq!(server.asked("GET "), 0);
+        // One that may be there and cannot be looked for is not nobody.
+        server.refuse("GET /apis/coordination.k8s.io/v1/namespaces/kyverno/leases/", 403);
+        assert!(kyverno_lives(&cluster, "kyverno", now).await.is_err());
+        assert_eq!(kyverno_lives(&cluster, "kyverno", now).await, Ok(false));
     }
 
     #[test]

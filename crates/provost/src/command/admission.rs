@@ -79,7 +79,7 @@ pub(crate) struct Args {
     /// This replica's name, which no other replica may have; without it the pod's, or one that is made up.
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     identity: Option<String>,
-    /// The namespace in which a Kyverno would run beside us.
+    /// The namespace in which a Kyverno would run beside us; empty where none does, and then nobody looks for one.
     #[arg(long, value_name = "NAMESPACE", default_value = "kyverno")]
     kyverno_namespace: String,
     /// Remove our webhook configurations from the cluster, and end.
