@@ -64,16 +64,19 @@ impl Asker {
         let mut config = String::new();
         for (at, (_, ask)) in asks.iter().enumerate() {
             let kind = match ask.method {
+                // Kinds that a CRD defines know no other patch.
+                "PATCH" if ask.path.starts_with("/apis/tekton.dev/") => "application/merge-patch+json",
                 "PATCH" => "application/strategic-merge-patch+json",
                 _ => "application/json",
             };
             let quoted = ask.body.to_string().replace('\\', "\\\\").replace('"', "\\\"");
+            let data = if ask.body.is_null() { String::new() } else { format!("data = \"{quoted}\"\n") };
             let next = if at == 0 { "" } else { "next\n" };
             let out = self.folder.join(at.to_string());
             fs::write(&out, "")?;
             writeln!(
                 config,
-                "{next}url = \"{}{}\"\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\nheader = \"Content-Type: {kind}\"\nrequest = {}\ndata = \"{quoted}\"\noutput = \"{}\"\nwrite-out = \"%{{filename_effective}} %{{http_code}}\\n\"",
+                "{next}url = \"{}{}\"\ncacert = \"{}\"\nheader = \"Authorization: Bearer {}\"\nheader = \"Content-Type: {kind}\"\nrequest = {}\n{data}output = \"{}\"\nwrite-out = \"%{{filename_effective}} %{{http_code}}\\n\"",
                 self.url,
                 ask.path,
                 self.ca.display(),
@@ -86,7 +89,16 @@ impl Asker {
         fs::write(&file, config)?;
         let began = Instant::now();
         let output = Command::new("curl")
-            .args(["-s", "--parallel", "--parallel-immediate", "--max-time", "60", "-K"])
+            .args([
+                "-s",
+                "--parallel",
+                "--parallel-immediate",
+                "--parallel-max",
+                "200",
+                "--max-time",
+                "60",
+                "-K",
+            ])
             .arg(&file)
             .stdin(Stdio::null())
             .output()
@@ -116,6 +128,12 @@ fn message(path: &Path) -> String {
 pub(crate) fn ask(cluster: &Cluster, ask: &Ask) -> Result<Answer> {
     let answers = Asker::of(cluster, "asked")?.send(&[(0, ask)])?;
     answers.into_iter().next().context("an answer")
+}
+
+/// Sends requests side by side; the answers are in their order.
+pub(crate) fn ask_all(cluster: &Cluster, asks: &[Ask]) -> Result<Vec<Answer>> {
+    let asks: Vec<(usize, &Ask)> = asks.iter().enumerate().collect();
+    Asker::of(cluster, "asked")?.send(&asks)
 }
 
 /// Requests that are sent again and again until somebody wants to know what became of them.

@@ -6,6 +6,7 @@ mod chains;
 mod chart;
 mod console;
 mod demo;
+mod guides;
 mod image;
 mod kms;
 mod kube;
@@ -22,7 +23,7 @@ use crate::shell;
 /// One part: its name on the command line, and what runs it.
 type Part = (&'static str, fn(&Setting) -> Result<()>);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("demo", demo::run),
     ("registry", registry::run),
     ("kube", kube::run),
@@ -33,6 +34,7 @@ const PARTS: [Part; 10] = [
     ("chart", chart::run),
     ("console", console::run),
     ("image", image::run),
+    ("guides", guides::run),
 ];
 
 /// What the parts are run with.
@@ -119,7 +121,7 @@ mod tests {
         let error = run(&["--short", "nosuch"]).map_err(|error| error.to_string());
         assert_eq!(
             error,
-            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, admission, sigstore, chart, console, image"
+            Err("nosuch: expected --short, --bin, --cosign, or one of demo, registry, kube, kms, chains, admission, sigstore, chart, console, image, guides"
                 .to_owned())
         );
     }

@@ -22,6 +22,8 @@ pub(crate) enum Fault {
     Status(u16),
     /// Answers every request with a good status and no sense.
     Garbage,
+    /// Begins a good answer to every request, and ends before it is whole.
+    CutOff,
 }
 
 /// A front whose fault can be changed while it runs.
@@ -81,7 +83,8 @@ fn serve(client: TcpStream, shared: &Mutex<State>) {
     match fault {
         Fault::Away => {}
         Fault::Status(status) => {
-            answer(client, status, "application/json", r#"{"errors":[{"code":"E2E","message":"told to"}]}"#)
+            let body = format!(r#"{{"errors":[{{"code":"E2E","message":"told to say {status}"}}]}}"#);
+            answer(client, status, "application/json", if status == 204 { "" } else { &body });
         }
         Fault::Garbage => answer(
             client,
@@ -89,6 +92,7 @@ fn serve(client: TcpStream, shared: &Mutex<State>) {
             "application/vnd.oci.image.manifest.v1+json",
             "{\"schemaVersion\": \u{1}garbage",
         ),
+        Fault::CutOff => cut_off(client),
         Fault::None => hand_on(client, &servers),
         Fault::Slow(time) => {
             thread::sleep(time);
@@ -135,6 +139,16 @@ fn answer(mut client: TcpStream, status: u16, kind: &str, body: &str) {
     }
 }
 
+/// Promises a manifest of a kilobyte, and goes after its beginning.
+fn cut_off(mut client: TcpStream) {
+    let mut piece = [0; 4096];
+    if client.read(&mut piece).is_ok() {
+        let _ = client.write_all(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.manifest.v1+json\r\nContent-Length: 1024\r\n\r\n{\"schemaVersion\": 2",
+        );
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,6 +186,8 @@ mod tests {
         assert!(asked(front.address).starts_with("HTTP/1.1 429"));
         front.set(Fault::Garbage);
         assert!(asked(front.address).contains("garbage"));
+        front.set(Fault::CutOff);
+        assert!(asked(front.address).ends_with("schemaVersion\": 2"));
         front.set(Fault::Away);
         assert_eq!(asked(front.address), "");
     }

@@ -41,6 +41,24 @@ pub(crate) fn rendered() -> Result<String> {
     Ok(format!("{}{namespace}{text}", header(&sources(&root)?)))
 }
 
+/// Some of the chart's templates with values of one's own.
+///
+/// # Errors
+/// When helm cannot be had, or renders nothing.
+pub(crate) fn templates(names: &[&str], values: &str) -> Result<String> {
+    let (_, helm) = fetched::kubectl_and_helm()?;
+    let chart = shell::root().join("deploy/chart");
+    let (helm, chart) = (helm.to_string_lossy(), chart.to_string_lossy());
+    let shown: Vec<String> = names.iter().map(|name| format!("--show-only=templates/{name}.yaml")).collect();
+    let mut arguments = vec!["template", "provost", &chart, "--namespace", NAMESPACE, "--set", values];
+    arguments.extend(shown.iter().map(String::as_str));
+    let text = shell::output(&helm, &arguments)?;
+    if text.trim().is_empty() {
+        bail!("helm renders nothing from {names:?} of {chart} with {values}");
+    }
+    Ok(text)
+}
+
 /// What the manifests in the tree are.
 pub(crate) fn kept() -> Result<String> {
     let path = shell::root().join(RENDERED);

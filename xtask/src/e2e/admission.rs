@@ -1,10 +1,15 @@
-//! The gate at a real API server, with the controller: the guide's ten steps, everything that carries an image, changes under
-//! load, certificates renewed under load, an API server that is restarted, registries that fail, replicas that die.
+//! The gate at a real API server, with the controller: the guide's ten steps, everything that carries an image, what decisions
+//! leave behind and who sees it, changes and renewals under load, an API server that is restarted, registries that fail,
+//! replicas that die.
 
 mod beside;
+mod carriers;
+mod kinds;
 mod objects;
 mod registry;
+mod traces;
 mod under_load;
+mod visitors;
 
 use std::net::SocketAddr;
 use std::thread;
@@ -40,6 +45,8 @@ struct Scene<'a> {
     front: Front,
     /// Where the replicas listen.
     seats: Vec<SocketAddr>,
+    /// Where the first one shows its console.
+    console: SocketAddr,
     /// The image that the guide's run built, and one that nobody attested.
     good: String,
     bad: String,
@@ -54,12 +61,15 @@ pub(super) fn run(setting: &Setting) -> Result<()> {
     let kubeconfig = ground.cluster.kubeconfig_of("provost-system", "provost-admission")?;
     let seats = vec![free()?, free()?];
     let front = Front::before(seats.clone())?;
+    let console = free()?;
     let (good, bad) = (String::new(), String::new());
-    let mut scene = Scene { setting, ground, registry, kubeconfig, front, seats, good, bad };
+    let mut scene = Scene { setting, ground, registry, kubeconfig, front, seats, console, good, bad };
     scene.rights()?;
-    let gate = scene.gate(0, "one", &[])?;
+    let gate = scene.gate(0, "one", &["--console", &console.to_string()])?;
     scene.guide(&gate)?;
-    scene.kinds()?;
+    scene.kinds(&gate)?;
+    scene.traces(&gate)?;
+    scene.visitors(&gate)?;
     scene.exceptions(&gate)?;
     scene.changes(&gate)?;
     scene.renewal(&gate)?;
@@ -122,6 +132,16 @@ impl Scene<'_> {
         self.wait(gate, || {
             let ready = self.kubectl(&["get", &name, "-o", path])?;
             Ok((ready != "True").then(|| format!("{name} is not ready: {ready:?}")))
+        })
+    }
+
+    /// Waits until all policies there are are ready.
+    fn all_ready(&self, gate: &Gate) -> Result<()> {
+        let path = r#"jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
+        self.wait(gate, || {
+            let states = self.kubectl(&["get", "clusterpolicies", "-o", path])?;
+            let other = states.lines().find(|line| !line.ends_with(" True"));
+            Ok(other.map(|line| format!("a policy is not ready: {line}")))
         })
     }
 
@@ -199,6 +219,7 @@ impl Scene<'_> {
         let place = &self.ground.place;
         self.good = place.image(&format!("{host}/test/chains/demo-1:v1"), "demo\n")?;
         self.bad = place.image(&format!("{host}/test/chains/unbuilt:v1"), "from nowhere\n")?;
+        self.before()?;
         let controller =
             Controller::start(place.binary(), &self.ground.kubeconfig, place.folder(), "guide", &[])?;
         self.wait(gate, || {
@@ -261,91 +282,6 @@ impl Scene<'_> {
             Ok((!answer.is_good()).then(|| format!("not let in again: {}", answer.message)))
         })?;
         shell::say("the ten steps hold with controller and gate, and the denial has the guide's words");
-        Ok(())
-    }
-
-    /// Everything that can carry an image.
-    fn kinds(&self) -> Result<()> {
-        let extracting = Policy::of_task_runs(&self.ground.place.read("cosign.pub")?, BUILDER);
-        self.ground.cluster.apply(&extracting.object().to_string())?;
-        let lists = objects::carriers();
-        for carrier in &lists {
-            let (good, bad) = (carrier.with(&self.good), carrier.with(&self.bad));
-            let what = carrier.name;
-            // The last kind of the list comes with a policy that has just been stored.
-            let denied = self.create_until_denied(carrier.collection, &bad)?;
-            self.denies(&format!("creating a {what}"), &denied, "was blocked due to the following policies")?;
-            self.admits(&format!("creating a {what}"), &self.create(carrier.collection, &good)?)?;
-        }
-        let cluster = &self.ground.cluster;
-        let patch =
-            |path: &str, body: Value| ask(cluster, &Ask { method: "PATCH", path: path.to_owned(), body });
-        let container = |image: &str| json!({"spec": {"template": {"spec": {"containers": [{"name": "a", "image": image}]}}}});
-        let deployment = "/apis/apps/v1/namespaces/policy/deployments/carrier";
-        let tagged = by_tag(&self.good);
-        self.denies("updating a Deployment", &patch(deployment, container(&self.bad))?, "was blocked")?;
-        self.admits("updating a Deployment", &patch(deployment, container(&tagged))?)?;
-        self.admits("rolling a Deployment back", &patch(deployment, container(&self.good))?)?;
-        self.kubectl(&["scale", "deployment/carrier", "-n", "policy", "--replicas=3"])?;
-        let debug =
-            |image: &str| json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": image}]}});
-        let ephemeral = "/api/v1/namespaces/policy/pods/carrier/ephemeralcontainers";
-        self.denies("an ephemeral container", &patch(ephemeral, debug(&self.bad))?, "was blocked")?;
-        self.admits("an ephemeral container", &patch(ephemeral, debug(&self.good))?)?;
-        let dry = format!("{}?dryRun=All", objects::PODS);
-        self.denies("a dry run", &self.create(&dry, &pod("dry", &self.bad))?, "was blocked")?;
-        self.admits("a dry run", &self.create(&dry, &pod("dry", &self.good))?)?;
-        shell::say(&format!(
-            "{} kinds of objects, updates, a rollback, scaling, ephemeral containers and dry runs are let in and denied as they should",
-            lists.len()
-        ));
-        Ok(())
-    }
-
-    /// Sends an object until it is denied: it is about a policy that was stored a moment ago.
-    fn create_until_denied(&self, collection: &str, object: &Value) -> Result<Answer> {
-        let began = Instant::now();
-        let dry = format!("{collection}?dryRun=All");
-        loop {
-            let answer = self.create(&dry, object)?;
-            if !answer.is_good() || began.elapsed() > Duration::from_secs(15) {
-                return Ok(answer);
-            }
-            thread::sleep(AGAIN);
-        }
-    }
-
-    /// Break-glass: an exception counts in its namespace alone, and ends by itself.
-    fn exceptions(&self, gate: &Gate) -> Result<()> {
-        let bad = pod("broken-glass", &self.bad);
-        let dry = format!("{}?dryRun=All", objects::PODS);
-        let until = |seconds: i64| -> Result<String> {
-            let at =
-                shell::output("date", &["-u", "-d", &format!("+{seconds} seconds"), "+%Y-%m-%dT%H:%M:%SZ"])?;
-            Ok(at.trim().to_owned())
-        };
-        self.ground.cluster.apply(&objects::exception("default", &until(600)?).to_string())?;
-        self.ground.cluster.apply(&objects::exception("provost-system", &until(8)?).to_string())?;
-        self.wait(gate, || {
-            let answer = self.create(&dry, &bad)?;
-            Ok((!answer.is_good()).then(|| format!("the exception does not count: {}", answer.message)))
-        })?;
-        self.wait(gate, || {
-            let answer = self.create(&dry, &bad)?;
-            Ok(answer.is_good().then(|| "the exception does not end".to_owned()))
-        })?;
-        // Nothing on a Pod opens the gate, and our own namespace is not locked.
-        let mut marked = bad.clone();
-        if let Some(metadata) = marked.get_mut("metadata") {
-            *metadata = json!({"name": "marked", "annotations": {"provost.dev/expires-at": until(600)?,
-                "kyverno.io/verify-images": json!({self.bad.as_str(): "pass"}).to_string()}});
-        }
-        self.denies("a Pod that marks itself", &self.create(&dry, &marked)?, "was blocked")?;
-        let own = "/api/v1/namespaces/provost-system/pods?dryRun=All";
-        self.admits("a Pod of our own namespace", &self.create(own, &pod("own", &self.bad))?)?;
-        shell::say(
-            "an exception counts in its namespace alone and ends by itself; nothing on a Pod opens the gate",
-        );
         Ok(())
     }
 

@@ -4,49 +4,47 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::render;
 
-/// The kinds of policies, as they are delivered.
-const KINDS: [&str; 4] = [
+/// The kinds of policies and reports, as they are delivered.
+const KINDS: [&str; 6] = [
     include_str!("../../../../deploy/crds/clusterpolicies.yaml"),
     include_str!("../../../../deploy/crds/policies.yaml"),
     include_str!("../../../../deploy/crds/policyexceptions.yaml"),
     include_str!("../../../../deploy/crds/globalcontextentries.yaml"),
+    include_str!("../../../../deploy/crds/policyreports.yaml"),
+    include_str!("../../../../deploy/crds/openreports.yaml"),
 ];
-/// What the gate may do.
-const RIGHTS: &str = include_str!("../../../../deploy/admission/rbac.yaml");
+/// The rights of the chart, as these checks need them: the console's too, and Secrets of the namespace `policy`.
+const RIGHTS: &str =
+    "console.enabled=true,admission.secretNamespaces={policy},admission.kyvernoNamespace=kyverno";
+/// The namespaces of these checks.
+const NAMESPACES: [&str; 5] = ["provost-system", "kyverno", "policy", "ci", "quiet"];
 
 /// The Pods of the namespace that the policies are about.
 pub(super) const PODS: &str = "/api/v1/namespaces/policy/pods";
 
 /// Makes namespaces, kinds and rights.
 pub(super) fn apply(cluster: &Cluster) -> Result<()> {
-    for namespace in ["provost-system", "kyverno", "policy", "ci"] {
-        cluster.kubectl(&["create", "namespace", namespace])?;
-    }
-    for kind in KINDS {
-        cluster.apply(kind)?;
-    }
-    cluster.kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "crd/clusterpolicies.kyverno.io",
-        "crd/policyexceptions.kyverno.io",
-        "--timeout=60s",
-    ])?;
-    cluster.apply(RIGHTS)?;
-    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": "provost-admission-secrets", "namespace": "policy"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "provost-admission-secrets"},
-        "subjects": [{"kind": "ServiceAccount", "name": "provost-admission", "namespace": "provost-system"}]});
-    cluster.apply(&binding.to_string())?;
+    let named = |name: &&str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let namespaces: Vec<Value> = NAMESPACES.iter().map(named).collect();
+    cluster.apply(&list(&namespaces).to_string())?;
+    cluster.apply(&KINDS.join("---\n"))?;
+    cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"])?;
+    cluster.apply(&render::templates(&["admission-rbac", "console"], RIGHTS)?)?;
     Ok(())
+}
+
+/// Several objects as one document.
+pub(super) fn list(items: &[Value]) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
 }
 
 /// A policy about images of the namespace `policy`.
 pub(super) struct Policy {
     pub(super) name: String,
     /// The images it is about.
-    pub(super) references: String,
+    pub(super) references: Vec<String>,
     /// A key, PEM or by reference.
     pub(super) key: String,
     pub(super) builder: String,
@@ -57,6 +55,15 @@ pub(super) struct Policy {
     pub(super) attestations: bool,
     pub(super) kinds: Vec<&'static str>,
     pub(super) extractors: Value,
+    /// Whether it denies, or only tells.
+    pub(super) enforced: bool,
+    /// Whether it is about what runs already, too.
+    pub(super) background: bool,
+    /// Whether the set of an image's attestations may be remembered.
+    pub(super) use_cache: bool,
+    /// What conditions may name.
+    pub(super) context: Value,
+    pub(super) preconditions: Value,
 }
 
 impl Policy {
@@ -64,7 +71,7 @@ impl Policy {
     pub(super) fn guide(key: &str, builder: &str) -> Self {
         Self {
             name: "verify-tekton-built-images".to_owned(),
-            references: "*".to_owned(),
+            references: vec!["*".to_owned()],
             key: key.to_owned(),
             builder: builder.to_owned(),
             failure_policy: "Fail",
@@ -72,6 +79,11 @@ impl Policy {
             attestations: true,
             kinds: vec!["Pod"],
             extractors: Value::Null,
+            enforced: true,
+            background: false,
+            use_cache: true,
+            context: Value::Null,
+            preconditions: Value::Null,
         }
     }
 
@@ -80,23 +92,23 @@ impl Policy {
         Self {
             name: "verify-steps".to_owned(),
             kinds: vec!["tekton.dev/v1/TaskRun"],
-            extractors: json!({"TaskRun": [{"path": "/spec/taskSpec/steps/*/image"}]}),
+            extractors: super::carriers::extractors(),
             ..Self::guide(key, builder)
         }
     }
 
     /// The same under another name, about other images.
     pub(super) fn about(key: &str, builder: &str, name: &str, references: &str) -> Self {
-        Self { name: name.to_owned(), references: references.to_owned(), ..Self::guide(key, builder) }
+        Self { name: name.to_owned(), references: vec![references.to_owned()], ..Self::guide(key, builder) }
     }
 
     pub(super) fn object(&self) -> Value {
         let attestors = json!([{"entries": [{"keys": {"publicKeys": self.key,
             "ctlog": {"ignoreSCT": true}, "rekor": {"ignoreTlog": true}}}]}]);
         let mut entry = json!({
-            "imageReferences": [self.references], "skipImageReferences": ["ghcr.io/trusted/*"],
-            "failureAction": "Enforce", "verifyDigest": false, "required": false, "mutateDigest": false,
-            "useCache": true,
+            "imageReferences": self.references, "skipImageReferences": ["ghcr.io/trusted/*"],
+            "failureAction": if self.enforced { "Enforce" } else { "Audit" },
+            "verifyDigest": false, "required": false, "mutateDigest": false, "useCache": self.use_cache,
             "imageRegistryCredentials": {"allowInsecureRegistry": true, "secrets": ["registry-credentials"]},
         });
         let message = format!("The builder.id must be equal to {}, not {{{{ builder.id }}}}", self.builder);
@@ -116,13 +128,19 @@ impl Policy {
         }
         if let Some(fields) = rule.as_object_mut() {
             fields.insert("verifyImages".to_owned(), json!([entry]));
-            if !self.extractors.is_null() {
-                fields.insert("imageExtractors".to_owned(), self.extractors.clone());
+            for (name, value) in [
+                ("imageExtractors", &self.extractors),
+                ("context", &self.context),
+                ("preconditions", &self.preconditions),
+            ] {
+                if !value.is_null() {
+                    fields.insert(name.to_owned(), value.clone());
+                }
             }
         }
         json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": self.name},
             "spec": {"webhookConfiguration": {"failurePolicy": self.failure_policy, "timeoutSeconds": self.timeout},
-                "background": false, "rules": [rule]}})
+                "background": self.background, "rules": [rule]}})
     }
 }
 
@@ -134,83 +152,17 @@ pub(super) fn exception(namespace: &str, until: &str) -> Value {
             "match": {"any": [{"resources": {"kinds": ["Pod"], "names": ["broken-glass"]}}]}}})
 }
 
-fn containers(image: &str) -> Value {
-    json!({"containers": [{"name": "a", "image": image}], "restartPolicy": "Always"})
-}
-
 /// A Pod of one container.
 pub(super) fn pod(name: &str, image: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": containers(image)})
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
+        "spec": {"containers": [{"name": "a", "image": image}]}})
 }
 
 /// A Pod without a name of its own, for many.
 pub(super) fn any_pod(image: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "load-"}, "spec": containers(image)})
-}
-
-/// A kind of object that carries an image.
-pub(super) struct Carrier {
-    pub(super) name: &'static str,
-    pub(super) collection: &'static str,
-    make: fn(&str) -> Value,
-}
-
-impl Carrier {
-    /// One named `carrier` with this image.
-    pub(super) fn with(&self, image: &str) -> Value {
-        (self.make)(image)
+    let mut pod = pod("", image);
+    if let Some(object) = pod.as_object_mut() {
+        object.insert("metadata".to_owned(), json!({"generateName": "load-"}));
     }
-}
-
-fn controller(version: &str, kind: &str, image: &str, more: Value) -> Value {
-    let mut spec = json!({"selector": {"matchLabels": {"app": "a"}},
-        "template": {"metadata": {"labels": {"app": "a"}}, "spec": containers(image)}});
-    if let (Some(fields), Value::Object(more)) = (spec.as_object_mut(), more) {
-        fields.extend(more);
-    }
-    json!({"apiVersion": version, "kind": kind, "metadata": {"name": "carrier"}, "spec": spec})
-}
-
-fn job(image: &str) -> Value {
-    json!({"template": {"spec": {"containers": [{"name": "a", "image": image}], "restartPolicy": "Never"}}})
-}
-
-/// All of them.
-pub(super) fn carriers() -> Vec<Carrier> {
-    let one = |name, collection, make| Carrier { name, collection, make };
-    vec![
-        one("Pod", PODS, |image| pod("carrier", image)),
-        one("Pod with an init container", PODS, |image| {
-            let mut spec = containers(image);
-            if let Some(fields) = spec.as_object_mut() {
-                fields.insert("initContainers".to_owned(), json!([{"name": "i", "image": image}]));
-            }
-            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "carrier-init"}, "spec": spec})
-        }),
-        one("Deployment", "/apis/apps/v1/namespaces/policy/deployments", |image| {
-            controller("apps/v1", "Deployment", image, json!({}))
-        }),
-        one("StatefulSet", "/apis/apps/v1/namespaces/policy/statefulsets", |image| {
-            controller("apps/v1", "StatefulSet", image, json!({"serviceName": "a"}))
-        }),
-        one("DaemonSet", "/apis/apps/v1/namespaces/policy/daemonsets", |image| {
-            controller("apps/v1", "DaemonSet", image, json!({}))
-        }),
-        one("ReplicationController", "/api/v1/namespaces/policy/replicationcontrollers", |image| {
-            controller("v1", "ReplicationController", image, json!({"selector": {"app": "a"}}))
-        }),
-        one(
-            "Job",
-            "/apis/batch/v1/namespaces/policy/jobs",
-            |image| json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "carrier"}, "spec": job(image)}),
-        ),
-        one("CronJob", "/apis/batch/v1/namespaces/policy/cronjobs", |image| {
-            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "carrier"},
-                "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job(image)}}})
-        }),
-        one("TaskRun", "/apis/tekton.dev/v1/namespaces/policy/taskruns", |image| {
-            json!({"apiVersion": "tekton.dev/v1", "kind": "TaskRun", "metadata": {"name": "carrier"},
-                "spec": {"taskSpec": {"steps": [{"name": "s", "image": image}]}}})
-        }),
-    ]
+    pod
 }
