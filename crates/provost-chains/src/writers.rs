@@ -52,7 +52,7 @@ mod tests {
     use bytes::Bytes;
     use provost_keys::PrivateKey;
     use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
-    use provost_registry::{Manifest, Store, StoreError};
+    use provost_registry::{Layered, Manifest, Store, StoreError};
     use serde_json::json;
     use testkit::MemoryStore;
 
@@ -79,20 +79,24 @@ mod tests {
     struct Slow(MemoryStore);
 
     #[async_trait]
-    impl Store for Slow {
+    impl Layered for Slow {
+        fn below(&self) -> &dyn Store {
+            &self.0
+        }
+
         async fn manifest(&self, place: &Repository, which: &Selector) -> Result<Manifest, StoreError> {
             let found = self.0.manifest(place, which).await;
             tokio::task::yield_now().await;
             found
         }
-        async fn resolve(&self, place: &Repository, which: &Selector) -> Result<Descriptor, StoreError> {
-            self.0.resolve(place, which).await
-        }
-        async fn blob(&self, place: &Repository, digest: &Digest, limit: u64) -> Result<Bytes, StoreError> {
-            self.0.blob(place, digest, limit).await
-        }
-        async fn has_blob(&self, place: &Repository, digest: &Digest) -> Result<bool, StoreError> {
-            self.0.has_blob(place, digest).await
+        async fn manifest_unless(
+            &self,
+            place: &Repository,
+            tag: &Selector,
+            known: &Digest,
+        ) -> Result<Option<Manifest>, StoreError> {
+            let found = Layered::manifest(self, place, tag).await?;
+            Ok((found.digest != *known).then_some(found))
         }
         async fn put_blob(
             &self,
@@ -103,6 +107,14 @@ mod tests {
             tokio::task::yield_now().await;
             self.0.put_blob(place, kind, bytes).await
         }
+        async fn put_new_blob(
+            &self,
+            place: &Repository,
+            kind: &str,
+            bytes: Bytes,
+        ) -> Result<Descriptor, StoreError> {
+            Layered::put_blob(self, place, kind, bytes).await
+        }
         async fn put_manifest(
             &self,
             place: &Repository,
@@ -111,16 +123,6 @@ mod tests {
         ) -> Result<Digest, StoreError> {
             tokio::task::yield_now().await;
             self.0.put_manifest(place, which, manifest).await
-        }
-        async fn referrers(
-            &self,
-            place: &Repository,
-            digest: &Digest,
-        ) -> Result<Vec<Descriptor>, StoreError> {
-            self.0.referrers(place, digest).await
-        }
-        async fn tags(&self, place: &Repository) -> Result<Vec<String>, StoreError> {
-            self.0.tags(place).await
         }
     }
 
@@ -147,7 +149,7 @@ mod tests {
         let mut counts = [0, 0];
         for (count, suffix) in counts.iter_mut().zip(["att", "sig"]) {
             let tag = Selector::Tag(format!("sha256-{}.{suffix}", digest.hex()));
-            let manifest = store.manifest(&"reg.local/app".parse().unwrap(), &tag).await.unwrap();
+            let manifest = store.0.manifest(&"reg.local/app".parse().unwrap(), &tag).await.unwrap();
             *count = serde_json::from_slice::<ImageManifest>(&manifest.bytes).unwrap().layers.len();
         }
         assert_eq!(new.load(Ordering::Relaxed), counts.iter().sum::<usize>());

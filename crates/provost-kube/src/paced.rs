@@ -4,9 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use provost_oci::{Descriptor, Digest, Repository, Selector};
-use provost_registry::{Manifest, Store, StoreError, Turn};
+use provost_oci::Repository;
+use provost_registry::{Layered, Store, Turn};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -19,73 +18,13 @@ pub(crate) struct Paced {
 }
 
 #[async_trait]
-impl Store for Paced {
-    async fn manifest(&self, repository: &Repository, which: &Selector) -> Result<Manifest, StoreError> {
-        self.store.manifest(repository, which).await
-    }
-
-    async fn manifest_unless(
-        &self,
-        repository: &Repository,
-        tag: &Selector,
-        known: &Digest,
-    ) -> Result<Option<Manifest>, StoreError> {
-        self.store.manifest_unless(repository, tag, known).await
-    }
-
-    async fn resolve(&self, repository: &Repository, which: &Selector) -> Result<Descriptor, StoreError> {
-        self.store.resolve(repository, which).await
-    }
-
-    async fn blob(&self, repository: &Repository, digest: &Digest, limit: u64) -> Result<Bytes, StoreError> {
-        self.store.blob(repository, digest, limit).await
-    }
-
-    async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, StoreError> {
-        self.store.has_blob(repository, digest).await
-    }
-
-    async fn put_blob(
-        &self,
-        repository: &Repository,
-        media_type: &str,
-        bytes: Bytes,
-    ) -> Result<Descriptor, StoreError> {
-        self.store.put_blob(repository, media_type, bytes).await
-    }
-
-    async fn put_new_blob(
-        &self,
-        repository: &Repository,
-        media_type: &str,
-        bytes: Bytes,
-    ) -> Result<Descriptor, StoreError> {
-        self.store.put_new_blob(repository, media_type, bytes).await
+impl Layered for Paced {
+    fn below(&self) -> &dyn Store {
+        self.store.as_ref()
     }
 
     async fn turn(&self, repository: &Repository) -> Turn {
         self.hosts.turn(repository.registry()).await
-    }
-
-    async fn put_manifest(
-        &self,
-        repository: &Repository,
-        which: &Selector,
-        manifest: &Manifest,
-    ) -> Result<Digest, StoreError> {
-        self.store.put_manifest(repository, which, manifest).await
-    }
-
-    async fn referrers(
-        &self,
-        repository: &Repository,
-        digest: &Digest,
-    ) -> Result<Vec<Descriptor>, StoreError> {
-        self.store.referrers(repository, digest).await
-    }
-
-    async fn tags(&self, repository: &Repository) -> Result<Vec<String>, StoreError> {
-        self.store.tags(repository).await
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use provost_oci::{Descriptor, Digest, Repository, Selector};
-use provost_registry::{Manifest, Store, StoreError};
+use provost_registry::{Layered, Manifest, Store, StoreError};
 
 /// The largest blob remembered, in bytes: provenances stay below 100 KiB, and a thousand layers of this size, all that
 /// one image may have, take 256 MiB. Larger ones are asked for again.
@@ -55,16 +55,31 @@ where
 }
 
 #[async_trait]
-impl Store for Memo {
+impl Layered for Memo {
+    fn below(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
     async fn manifest(&self, repository: &Repository, which: &Selector) -> Result<Manifest, StoreError> {
         let key = (repository.clone(), which.clone());
         let (store, (repository, which)) = (Arc::clone(&self.store), key.clone());
         once(&self.manifests, key, || async move { store.manifest(&repository, &which).await }.boxed()).await
     }
 
+    /// Through the manifest too: who asks twice sees what he saw before.
+    async fn manifest_unless(
+        &self,
+        repository: &Repository,
+        tag: &Selector,
+        known: &Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
+        let found = Layered::manifest(self, repository, tag).await?;
+        Ok((found.digest != *known).then_some(found))
+    }
+
     /// Through the manifest, so that the digest and the bytes come out of one answer.
     async fn resolve(&self, repository: &Repository, which: &Selector) -> Result<Descriptor, StoreError> {
-        self.manifest(repository, which).await.map(|manifest| manifest.descriptor())
+        Layered::manifest(self, repository, which).await.map(|manifest| manifest.descriptor())
     }
 
     async fn blob(&self, repository: &Repository, digest: &Digest, limit: u64) -> Result<Bytes, StoreError> {
@@ -76,28 +91,6 @@ impl Store for Memo {
         once(&self.blobs, key, || async move { store.blob(&repository, &digest, limit).await }.boxed()).await
     }
 
-    async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, StoreError> {
-        self.store.has_blob(repository, digest).await
-    }
-
-    async fn put_blob(
-        &self,
-        repository: &Repository,
-        kind: &str,
-        bytes: Bytes,
-    ) -> Result<Descriptor, StoreError> {
-        self.store.put_blob(repository, kind, bytes).await
-    }
-
-    async fn put_manifest(
-        &self,
-        repository: &Repository,
-        which: &Selector,
-        manifest: &Manifest,
-    ) -> Result<Digest, StoreError> {
-        self.store.put_manifest(repository, which, manifest).await
-    }
-
     async fn referrers(
         &self,
         repository: &Repository,
@@ -107,10 +100,6 @@ impl Store for Memo {
         let (store, (repository, digest)) = (Arc::clone(&self.store), key.clone());
         once(&self.referrers, key, || async move { store.referrers(&repository, &digest).await }.boxed())
             .await
-    }
-
-    async fn tags(&self, repository: &Repository) -> Result<Vec<String>, StoreError> {
-        self.store.tags(repository).await
     }
 }
 
@@ -129,7 +118,7 @@ mod tests {
             let memo = Memo::new(store.clone());
             store.forget_counts();
             for _ in 0..2 {
-                assert_eq!(memo.blob(&repository, &blob.digest, limit).await.unwrap(), "x");
+                assert_eq!(Store::blob(&memo, &repository, &blob.digest, limit).await.unwrap(), "x");
             }
             assert_eq!(store.asked(Request::Blob), asked, "{limit}");
         }

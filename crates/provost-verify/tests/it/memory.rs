@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use provost_keys::{HashChoice, PrivateKey};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector, media_type};
-use provost_registry::{Manifest, Store, StoreError};
+use provost_registry::{Layered, Manifest, Store, StoreError};
 use provost_verify::find::{
     ENVELOPE_LAYER, FETCHES_AT_ONCE, MAX_LAYERS, MAX_SIGNATURE_BYTES, SMALL_FETCHES_AT_ONCE,
 };
@@ -66,7 +66,11 @@ impl Flooded {
 }
 
 #[async_trait]
-impl Store for Flooded {
+impl Layered for Flooded {
+    fn below(&self) -> &dyn Store {
+        &self.rest
+    }
+
     async fn manifest(&self, _: &Repository, _: &Selector) -> Result<Manifest, StoreError> {
         Ok(self.manifest.clone())
     }
@@ -84,34 +88,8 @@ impl Store for Flooded {
         Ok(Bytes::from_owner(Blob(Arc::clone(&self.alive))))
     }
 
-    async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, StoreError> {
-        self.rest.has_blob(repository, digest).await
-    }
-
-    async fn put_blob(
-        &self,
-        repository: &Repository,
-        kind: &str,
-        bytes: Bytes,
-    ) -> Result<Descriptor, StoreError> {
-        self.rest.put_blob(repository, kind, bytes).await
-    }
-
-    async fn put_manifest(
-        &self,
-        repository: &Repository,
-        which: &Selector,
-        manifest: &Manifest,
-    ) -> Result<Digest, StoreError> {
-        self.rest.put_manifest(repository, which, manifest).await
-    }
-
     async fn referrers(&self, _: &Repository, _: &Digest) -> Result<Vec<Descriptor>, StoreError> {
         Ok(Vec::new())
-    }
-
-    async fn tags(&self, repository: &Repository) -> Result<Vec<String>, StoreError> {
-        self.rest.tags(repository).await
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use provost_keys::{HashChoice, PrivateKey};
 use provost_oci::{Descriptor, Digest, Repository, Selector, media_type};
-use provost_registry::{Manifest, Store, StoreError};
+use provost_registry::{Layered, Manifest, Store, StoreError};
 use provost_verify::find::{ENVELOPE_LAYER, scheme_tag};
 use provost_verify::{FindRequest, Formats, Trust, TrustedKey, find_signatures, verify_attestations};
 use serde_json::{Value, json};
@@ -20,7 +20,11 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 struct Far(MemoryStore);
 
 #[async_trait]
-impl Store for Far {
+impl Layered for Far {
+    fn below(&self) -> &dyn Store {
+        &self.0
+    }
+
     async fn manifest(&self, repository: &Repository, which: &Selector) -> Result<Manifest, StoreError> {
         sleep(TICK).await;
         self.0.manifest(repository, which).await
@@ -39,24 +43,6 @@ impl Store for Far {
     async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, StoreError> {
         sleep(TICK).await;
         self.0.has_blob(repository, digest).await
-    }
-
-    async fn put_blob(
-        &self,
-        repository: &Repository,
-        kind: &str,
-        bytes: Bytes,
-    ) -> Result<Descriptor, StoreError> {
-        self.0.put_blob(repository, kind, bytes).await
-    }
-
-    async fn put_manifest(
-        &self,
-        repository: &Repository,
-        which: &Selector,
-        manifest: &Manifest,
-    ) -> Result<Digest, StoreError> {
-        self.0.put_manifest(repository, which, manifest).await
     }
 
     async fn referrers(
@@ -95,7 +81,7 @@ impl Far {
     }
 
     async fn layer(&self, repository: &Repository, kind: &str, content: &str) -> Descriptor {
-        self.put_blob(repository, kind, Bytes::from(content.to_owned())).await.unwrap()
+        self.0.put_blob(repository, kind, Bytes::from(content.to_owned())).await.unwrap()
     }
 
     async fn manifest(&self, repository: &Repository, tag: Option<String>, rest: Value) {
@@ -105,7 +91,7 @@ impl Far {
         manifest.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         let manifest = Manifest::new(media_type::OCI_MANIFEST, Bytes::from(manifest.to_string()));
         let which = tag.map_or_else(|| Selector::Digest(manifest.digest.clone()), Selector::Tag);
-        self.put_manifest(repository, &which, &manifest).await.unwrap();
+        self.0.put_manifest(repository, &which, &manifest).await.unwrap();
     }
 }
 

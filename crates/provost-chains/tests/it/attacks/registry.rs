@@ -4,8 +4,8 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use provost_keys::PrivateKey;
-use provost_oci::{Descriptor, Digest, Repository, Selector};
-use provost_registry::{Manifest, Store, StoreError};
+use provost_oci::{Digest, Repository, Selector};
+use provost_registry::{Layered, Manifest, Store, StoreError};
 use provost_sign::{KeyHint, sign_envelope};
 use serde_json::{Value, json};
 use testkit::MemoryStore;
@@ -53,22 +53,11 @@ impl Registry {
 }
 
 #[async_trait::async_trait]
-impl Store for Registry {
-    async fn manifest(&self, at: &Repository, which: &Selector) -> Result<Manifest, StoreError> {
-        self.inner.manifest(at, which).await
+impl Layered for Registry {
+    fn below(&self) -> &dyn Store {
+        &self.inner
     }
-    async fn resolve(&self, at: &Repository, which: &Selector) -> Result<Descriptor, StoreError> {
-        self.inner.resolve(at, which).await
-    }
-    async fn blob(&self, at: &Repository, digest: &Digest, limit: u64) -> Result<Bytes, StoreError> {
-        self.inner.blob(at, digest, limit).await
-    }
-    async fn has_blob(&self, at: &Repository, digest: &Digest) -> Result<bool, StoreError> {
-        self.inner.has_blob(at, digest).await
-    }
-    async fn put_blob(&self, at: &Repository, kind: &str, bytes: Bytes) -> Result<Descriptor, StoreError> {
-        self.inner.put_blob(at, kind, bytes).await
-    }
+
     async fn put_manifest(
         &self,
         at: &Repository,
@@ -89,11 +78,5 @@ impl Store for Registry {
             self.write_over(at, tag, before, layer).await;
         }
         Ok(put)
-    }
-    async fn referrers(&self, at: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, StoreError> {
-        self.inner.referrers(at, digest).await
-    }
-    async fn tags(&self, at: &Repository) -> Result<Vec<String>, StoreError> {
-        self.inner.tags(at).await
     }
 }
