@@ -141,7 +141,14 @@ impl Follower {
             if told.is_closed() {
                 return;
             }
-            told.send_replace(known.settings(&self.services));
+            // Taken into use in any case: a key in a service may have a fresh token. Runs that failed are hurried by news alone:
+            // a mounted folder is looked at again and again, and a key service that is away asked.
+            let new = known.settings(&self.services);
+            told.send_if_modified(|old| {
+                let is_news = !is_same(old.as_deref(), new.as_deref());
+                *old = new;
+                is_news
+            });
         }
     }
 
@@ -337,6 +344,19 @@ impl Known {
         let others = Others { kms, services: Some(services.clone()), writers: self.writers.clone() };
         Some(Arc::new(Settings { config, config_digest, key, others, receipt_keys }))
     }
+}
+
+/// Whether runs would be signed alike: by the same configuration and keys, or not for the same reasons.
+fn is_same(old: Option<&Settings>, new: Option<&Settings>) -> bool {
+    let key = |key: &Result<Arc<dyn Signer>, String>| match key {
+        Ok(key) => Ok(key.public_key().to_der().to_vec()),
+        Err(why) => Err(why.clone()),
+    };
+    let seen = |all: &Settings| {
+        let receipts: Vec<Vec<u8>> = all.receipt_keys.iter().map(|one| one.to_der().to_vec()).collect();
+        (all.config_digest.clone(), key(&all.key), all.others.kms.as_ref().map(key), receipts)
+    };
+    old.map(seen) == new.map(seen)
 }
 
 fn fingerprint(key: &PublicKey) -> String {

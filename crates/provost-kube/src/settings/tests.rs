@@ -169,3 +169,29 @@ async fn a_mounted_folder_is_a_source_as_well() {
     scene.when(|now| signs_with(now, KEYS[0])).await;
     assert_eq!(scene.server.asked("GET /api/v1/namespaces/ns/secrets"), 0);
 }
+
+#[test]
+fn settings_are_news_where_another_key_or_configuration_signs_or_another_reason_stands() {
+    let (_, services) = no_services();
+    let signer = |pem: &str| Arc::new(PrivateKey::from_pem(pem.as_bytes()).unwrap()) as Arc<dyn Signer>;
+    let known = |digest: &str, pem: &str, receipts: &[&str]| {
+        let known = Known {
+            config: Some((ChainsConfig::default(), digest.to_owned())),
+            key: Some(signer(pem)),
+            receipt_keys: Some(receipts.iter().map(|pem| public(pem)).collect()),
+            ..Known::default()
+        };
+        known.settings(&services).unwrap()
+    };
+    let [one, other] = KEYS;
+    let first = known("a", one, &[one]);
+    assert!(is_same(None, None) && !is_same(None, Some(&first)));
+    assert!(is_same(Some(&first), Some(&known("a", one, &[one]))), "the same key, opened anew");
+    for new in [known("b", one, &[one]), known("a", other, &[one]), known("a", one, &[one, other])] {
+        assert!(!is_same(Some(&first), Some(&new)));
+    }
+    let failed = |why: &str| Settings { key: Err(why.to_owned()), ..Settings::clone(&first) };
+    assert!(
+        is_same(Some(&failed("x")), Some(&failed("x"))) && !is_same(Some(&failed("x")), Some(&failed("y")))
+    );
+}

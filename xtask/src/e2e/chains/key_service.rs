@@ -37,7 +37,7 @@ impl Scene<'_> {
                 &self.kubeconfig,
                 folder,
                 "kms",
-                &["--namespace", "kms"],
+                &["--namespace", "kms", "--allow-kms", "awskms"],
                 environment,
             )
         };
