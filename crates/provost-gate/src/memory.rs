@@ -74,7 +74,6 @@ pub struct Counts {
     joined: AtomicU64,
     asked: AtomicU64,
     stale: AtomicU64,
-    asked_micros: AtomicU64,
 }
 
 impl Counts {
@@ -104,12 +103,6 @@ impl Counts {
     #[must_use]
     pub fn stale(&self) -> u64 {
         self.stale.load(Ordering::Relaxed)
-    }
-
-    /// The time that registries took to answer, in all.
-    #[must_use]
-    pub fn asked_time(&self) -> Duration {
-        Duration::from_micros(self.asked_micros.load(Ordering::Relaxed))
     }
 }
 

@@ -1,7 +1,6 @@
 //! A registry as one request asks it: from memory where that is still true, together with others, and in time.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -119,8 +118,6 @@ impl AskedStore {
         let ask = async move {
             let began = Instant::now();
             let answer = ask(store.as_ref(), &repository, &question).await;
-            let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-            memory.counts.asked_micros.fetch_add(took, Ordering::Relaxed);
             drop(permit);
             let known = answer.as_ref().ok().map(|answer| Known { answer: answer.clone(), since: began });
             if let Some(known) = known {

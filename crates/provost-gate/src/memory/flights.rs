@@ -1,12 +1,14 @@
 //! Questions on their way: whoever asks the same meanwhile waits for the same answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use provost_oci::{Digest, Repository};
 use provost_registry::StoreError;
+use tokio::time::Instant;
 
 use super::kept::{Answer, Question};
 
@@ -15,17 +17,33 @@ pub(super) type Asked = (Digest, Repository, Question);
 
 type Flight = Shared<BoxFuture<'static, Result<Answer, StoreError>>>;
 
+/// How old a question may be that is joined. One that has been on its way for longer may hang, while a registry that has
+/// come back would answer it at once.
+pub(super) const JOINED: Duration = Duration::from_secs(3);
+
+/// A question on its way.
+struct Sent {
+    flight: Flight,
+    since: Instant,
+}
+
 /// The questions that are on their way. Each is a task of its own, which goes on when those who asked have gone: the answer
 /// is remembered for those who come again.
 #[derive(Clone, Default)]
 pub(super) struct Flights {
-    under_way: Arc<Mutex<HashMap<Asked, Flight>>>,
+    under_way: Arc<Mutex<HashMap<Asked, Sent>>>,
 }
 
 impl Flights {
-    /// The answer that is on its way to this question, if one is.
+    fn under_way(&self) -> MutexGuard<'_, HashMap<Asked, Sent>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer that is on its way to this question, if one is that was sent lately.
     pub(super) fn join(&self, asked: &Asked) -> Option<Flight> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).get(asked).cloned()
+        let under_way = self.under_way();
+        let sent = under_way.get(asked).filter(|sent| sent.since.elapsed() < JOINED)?;
+        Some(sent.flight.clone())
     }
 
     /// Sends a question out, unless it has been sent meanwhile.
@@ -34,12 +52,12 @@ impl Flights {
         asked: Asked,
         ask: impl Future<Output = Result<Answer, StoreError>> + Send + 'static,
     ) -> Flight {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = under_way.get(&asked) {
-            return flight.clone();
+        let mut under_way = self.under_way();
+        let since = Instant::now();
+        if let Some(sent) = under_way.get(&asked).filter(|sent| since.duration_since(sent.since) < JOINED) {
+            return sent.flight.clone();
         }
-        let (flights, sent) = (self.clone(), asked.clone());
-        let landed = Landed { flights, asked: sent };
+        let landed = Landed { flights: self.clone(), asked: asked.clone(), since };
         let task = tokio::spawn(async move {
             let answer = ask.await;
             drop(landed);
@@ -54,7 +72,7 @@ impl Flights {
             task.await.map_err(broken).flatten()
         };
         let flight = flight.boxed().shared();
-        under_way.insert(asked, flight.clone());
+        under_way.insert(asked, Sent { flight: flight.clone(), since });
         flight
     }
 }
@@ -63,10 +81,15 @@ impl Flights {
 struct Landed {
     flights: Flights,
     asked: Asked,
+    since: Instant,
 }
 
 impl Drop for Landed {
     fn drop(&mut self) {
-        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.asked);
+        let mut under_way = self.flights.under_way();
+        // The same may have been asked again meanwhile, and that question is still on its way.
+        if under_way.get(&self.asked).is_some_and(|sent| sent.since == self.since) {
+            under_way.remove(&self.asked);
+        }
     }
 }

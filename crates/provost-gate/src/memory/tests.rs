@@ -228,6 +228,39 @@ async fn a_flood_to_a_registry_that_hangs_holds_up_nobody_else() {
     }
 }
 
+/// A registry that does not answer the first who asks, and answers all others.
+#[derive(Default)]
+struct Recovering(AtomicU64);
+
+impl Stores for Recovering {
+    fn store(&self, _: &str, _: &Access) -> Result<Arc<dyn Store>, String> {
+        let store = MemoryStore::new();
+        if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+            store.hang();
+        }
+        Ok(Arc::new(store))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_a_registry_that_came_back_does_not_wait_for_a_question_that_hangs() {
+    let memory = Memory::new(Arc::new(Recovering::default()), Limits::default(), |_| {});
+    let repository: Repository = "r.local/app".parse().unwrap();
+    let ask = async |seconds: u64| {
+        let deadline = Instant::now() + Duration::from_secs(seconds);
+        let store = memory.of_request("n", deadline).store("r.local", &Access::default()).unwrap();
+        store.manifest(&repository, &Selector::Tag("v1".to_owned())).await.unwrap_err()
+    };
+    let is_late = |error| matches!(error, StoreError::Network { kind: NetworkFailure::Timeout, .. });
+    assert!(is_late(ask(1).await), "the first");
+    assert!(is_late(ask(1).await), "the question is still young, so it is joined");
+    advance(flights::JOINED).await;
+    for _ in 0..2 {
+        assert!(ask(1).await.is_not_found());
+    }
+    assert_eq!((memory.counts().asked(), memory.counts().joined()), (3, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_outlived_its_time_is_used_only_where_the_operator_says_so_and_nothing_answers() {
     let anew = Access { fresh: true, ..Access::default() };
