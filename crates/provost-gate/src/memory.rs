@@ -8,7 +8,8 @@
 //! - Tags of images are asked for each time.
 //! - A question that is on its way is joined by all who ask it under the same credentials.
 //!
-//! Verdicts are not remembered: signatures and conditions are looked at anew, by the keys and policies of the moment.
+//! Verdicts are not remembered: what counts and which conditions hold is looked at anew, by the keys and policies of the
+//! moment. Only that a signature is a key's over these bytes is not computed twice (`provost_keys::KeyMemory`).
 
 mod asked;
 mod flights;

@@ -26,7 +26,7 @@ const LOAD: Duration = Duration::from_secs(5);
 const BEFORE: Duration = Duration::from_secs(1);
 /// The images that are asked about in turn.
 const IMAGES: usize = 100;
-/// Over how many connections images are pushed.
+/// Over how many connections so many are pushed, into our own registry: docker-registry loses a blob that two push at once.
 const PUSHING: usize = 8;
 /// How many images the peak of memory is taken with.
 const REMEMBERED: usize = 10_000;
@@ -192,7 +192,8 @@ impl Bench {
             digests.map(|digest| Ok(format!("{repository}@{}", digest?))).collect()
         };
         let pushed: Vec<Result<Vec<String>>> = thread::scope(|scope| {
-            let shares = all.chunks(count.div_ceil(PUSHING).max(1));
+            let connections = if count < REMEMBERED { 1 } else { PUSHING };
+            let shares = all.chunks(count.div_ceil(connections).max(1));
             let pushing: Vec<_> = shares.map(|numbers| scope.spawn(|| push(numbers))).collect();
             let ended = pushing.into_iter().map(|one| one.join().map_err(|_| anyhow!("a push broke down")));
             ended.map(Result::flatten).collect()
