@@ -171,11 +171,23 @@ impl Bench {
     /// As many images as a large cluster runs, all remembered.
     fn many_images(&mut self, registry: SocketAddr) -> Result<()> {
         let images = self.images(registry, "memory", 4_000_000, REMEMBERED)?;
+        let (registry, asked) = proxy::counting(registry, Duration::ZERO)?;
         let gate = self.gate(1)?;
         let all = questions("/mutate", "warm", registry, &images);
         let figures = admitted(&gate.target, CLIENTS, &all, Until::Once)?;
-        let peak = usage::peak(gate.server.id())?;
         self.say(&format!("{REMEMBERED} new images, {CLIENTS} clients"), &figures, "");
+        let before = asked.load(Ordering::Relaxed);
+        let figures = admitted(&gate.target, CLIENTS, &all, Until::Once)?;
+        let again = asked.load(Ordering::Relaxed) - before;
+        let peak = usage::peak(gate.server.id())?;
+        self.say(
+            &format!("the same {REMEMBERED} again, {CLIENTS} clients"),
+            &figures,
+            &format!("asked again: {again}"),
+        );
+        if again > 0 {
+            self.missed.push(format!("{again} questions about {REMEMBERED} images were asked again"));
+        }
         shell::say(&format!("| peak memory with {REMEMBERED} images | {peak} MiB | 60 MiB |"));
         self.most("MiB of peak memory", f64::from(u32::try_from(peak)?), 60.0);
         Ok(())

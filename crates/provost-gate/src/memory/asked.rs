@@ -43,8 +43,8 @@ enum Reuse {
 }
 
 impl AskedStore {
-    fn key(&self, repository: &Repository, question: Question) -> Key {
-        Key::Answer(self.credentials.clone(), repository.clone(), question)
+    fn key(&self, repository: &Repository, question: &Question) -> Key {
+        Key::answer(&self.credentials, repository, question)
     }
 
     /// The answer to a question, from memory, from one that is on its way, or from the registry.
@@ -54,7 +54,7 @@ impl AskedStore {
         question: Question,
         reuse: Reuse,
     ) -> Result<Answer, StoreError> {
-        let key = self.key(repository, question.clone());
+        let key = self.key(repository, &question);
         let usable = reuse == Reuse::Content || (reuse == Reuse::Set && !self.fresh);
         if usable && let Some(answer) = self.remembered(&key) {
             Counts::add(&self.shared.counts.remembered);
@@ -122,13 +122,13 @@ impl AskedStore {
             let known = answer.as_ref().ok().map(|answer| Known { answer: answer.clone(), since: began });
             if let Some(known) = known {
                 if matches!(known.answer, Answer::Manifest(_)) {
-                    let shown = Key::Answer(credentials.clone(), repository.clone(), ADMITTED);
+                    let shown = Key::answer(&credentials, &repository, &ADMITTED);
                     let admission = Known { answer: Answer::Referrers(Vec::new()), since: began };
                     memory.kept().put(shown, admission, owner.clone());
                 }
                 let key = match &question {
-                    Question::Blob(digest, _) => Key::Blob(repository, digest.clone()),
-                    _ => Key::Answer(credentials, repository, question),
+                    Question::Blob(digest, _) => Key::blob(&repository, digest),
+                    _ => Key::answer(&credentials, &repository, &question),
                 };
                 let is_kept = match &known.answer {
                     Answer::Blob(bytes) => bytes.len() as u64 <= REMEMBERED,
@@ -162,11 +162,11 @@ impl AskedStore {
     /// A blob that is remembered, for one who has just been handed a manifest of its repository.
     fn shared_blob(&self, repository: &Repository, digest: &Digest) -> Option<Bytes> {
         let mut kept = self.shared.kept();
-        let admission = kept.get(&self.key(repository, ADMITTED))?;
+        let admission = kept.get(&self.key(repository, &ADMITTED))?;
         if admission.since.elapsed() > LIFE {
             return None;
         }
-        match kept.get(&Key::Blob(repository.clone(), digest.clone()))?.answer {
+        match kept.get(&Key::blob(repository, digest))?.answer {
             Answer::Blob(bytes) => Some(bytes),
             _ => None,
         }

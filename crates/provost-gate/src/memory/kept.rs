@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use provost_oci::{Descriptor, Digest, Repository};
 use provost_registry::{Manifest, StoreError};
@@ -24,13 +25,61 @@ pub(super) enum Question {
     Blob(Digest, u64),
 }
 
-/// Under which key something is remembered.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+/// Under which key something is remembered: the SHA-256 of all that is asked, since the words themselves would take more room
+/// than most answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key([u8; 32]);
+
+impl Key {
     /// An answer to whoever has these credentials.
-    Answer(Digest, Repository, Question),
+    pub(super) fn answer(credentials: &Digest, repository: &Repository, question: &Question) -> Self {
+        let (kind, asked, limit) = match question {
+            Question::Manifest(which) => ("manifest", which.as_str(), 0),
+            Question::Referrers(digest) => ("referrers", digest.hex(), 0),
+            Question::Blob(digest, limit) => ("blob", digest.hex(), *limit),
+        };
+        Self::of(&[
+            kind,
+            credentials.hex(),
+            repository.registry(),
+            repository.path(),
+            asked,
+            algorithm(question),
+            &limit.to_string(),
+        ])
+    }
+
     /// A blob of a repository.
-    Blob(Repository, Digest),
+    pub(super) fn blob(repository: &Repository, digest: &Digest) -> Self {
+        Self::of(&[
+            "shared",
+            repository.registry(),
+            repository.path(),
+            digest.algorithm().name(),
+            digest.hex(),
+        ])
+    }
+
+    /// Lengths keep the parts apart.
+    fn of(parts: &[&str]) -> Self {
+        let mut digest = Context::new(&SHA256);
+        for part in parts {
+            digest.update(&(part.len() as u64).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+        let mut key = [0; 32];
+        for (to, from) in key.iter_mut().zip(digest.finish().as_ref()) {
+            *to = *from;
+        }
+        Self(key)
+    }
+}
+
+fn algorithm(question: &Question) -> &'static str {
+    match question {
+        Question::Manifest(_) => "",
+        Question::Referrers(digest) | Question::Blob(digest, _) => digest.algorithm().name(),
+    }
 }
 
 /// What a registry answered.
@@ -52,6 +101,18 @@ impl Answer {
             Self::Absent(_) => LISTED,
         };
         bytes + ENTRY
+    }
+
+    /// The same in bytes of its own: what came over a connection may hold on to all that came with it.
+    fn alone(self) -> Self {
+        match self {
+            Self::Manifest(manifest) => {
+                let bytes = Bytes::copy_from_slice(&manifest.bytes);
+                Self::Manifest(Manifest { bytes, ..manifest })
+            }
+            Self::Blob(bytes) => Self::Blob(Bytes::copy_from_slice(&bytes)),
+            other @ (Self::Referrers(_) | Self::Absent(_)) => other,
+        }
     }
 }
 
@@ -106,7 +167,7 @@ impl Kept {
         self.turn += 1;
         if let Some(owned) = self.owned.get_mut(&entry.owner) {
             owned.order.remove(&entry.used);
-            owned.order.insert(self.turn, key.clone());
+            owned.order.insert(self.turn, *key);
         }
         entry.used = self.turn;
         Some(entry.known.clone())
@@ -140,7 +201,8 @@ impl Kept {
         self.bytes += size;
         let owned = self.owned.entry(owner.clone()).or_default();
         owned.bytes += size;
-        owned.order.insert(self.turn, key.clone());
+        owned.order.insert(self.turn, key);
+        let known = Known { answer: known.answer.alone(), ..known };
         self.entries.insert(key, Entry { known, owner, used: self.turn, size });
     }
 
@@ -159,7 +221,7 @@ impl Kept {
         let theirs = self.owned.iter().filter(|(owner, _)| of(owner));
         let oldest =
             theirs.filter_map(|(_, owned)| owned.order.first_key_value()).min_by_key(|(used, _)| **used);
-        let Some(key) = oldest.map(|(_, key)| key.clone()) else { return false };
+        let Some(key) = oldest.map(|(_, key)| *key) else { return false };
         self.remove(&key);
         true
     }
@@ -175,7 +237,30 @@ mod tests {
     }
 
     fn key(name: &str) -> Key {
-        Key::Blob("r.local/app".parse().unwrap(), Digest::sha256_of(name.as_bytes()))
+        Key::blob(&"r.local/app".parse().unwrap(), &Digest::sha256_of(name.as_bytes()))
+    }
+
+    #[test]
+    fn whatever_differs_in_a_question_makes_another_key() {
+        let digest = |text: &str| Digest::sha256_of(text.as_bytes());
+        let repository = |text: &str| -> Repository { text.parse().unwrap() };
+        let (one, app) = (digest("one"), repository("r.local/app"));
+        let tag = |which: &str| Question::Manifest(which.to_owned());
+        let keys = [
+            Key::answer(&one, &app, &tag("v1")),
+            Key::answer(&digest("other"), &app, &tag("v1")),
+            Key::answer(&one, &repository("s.local/app"), &tag("v1")),
+            Key::answer(&one, &repository("r.local/ap"), &tag("pv1")),
+            Key::answer(&one, &app, &tag("")),
+            Key::answer(&one, &app, &tag(one.hex())),
+            Key::answer(&one, &app, &Question::Referrers(one.clone())),
+            Key::answer(&one, &app, &Question::Blob(one.clone(), 0)),
+            Key::answer(&one, &app, &Question::Blob(one.clone(), 1)),
+            Key::blob(&app, &one),
+            Key::blob(&app, &digest("other")),
+        ];
+        let different: std::collections::HashSet<Key> = keys.into_iter().collect();
+        assert_eq!(different.len(), keys.len());
     }
 
     #[test]
