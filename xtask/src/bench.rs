@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// Runs the benchmark named first: `verify [--bin PROGRAM] [--cosign PROGRAM]`, `chains [--bin PROGRAM] [--runs NUMBER] [--registry NAME]`,
-/// `admission [--bin PROGRAM]`, `cue` (with the peer's program in `CUE`, beside it) or `policy`.
+/// `admission [--bin PROGRAM] [--kyverno PROGRAM --kyverno-crds FOLDER]`, `cue` (with the peer's program in `CUE`, beside it) or `policy`.
 ///
 /// # Errors
 /// When a command fails or a target is missed.
@@ -23,7 +23,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
         ["cue"] => in_process("provost-cue", "documents"),
         ["policy"] => in_process("provost-gate", "answers"),
         _ => bail!(
-            "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] [--registry NAME] | admission [--bin PROGRAM] | cue | policy"
+            "usage: cargo xtask bench verify [--bin PROGRAM] [--cosign PROGRAM] | chains [--bin PROGRAM] [--runs NUMBER] [--registry NAME] | admission [--bin PROGRAM] [--kyverno PROGRAM --kyverno-crds FOLDER] | cue | policy"
         ),
     }
 }

@@ -1,22 +1,31 @@
-//! How fast the gate answers an API server over TLS, warm and cold, near and far, and in how much memory.
+//! How fast the gate answers an API server over TLS, warm and cold, near and far, and in how much memory; beside a real
+//! Kyverno where one is given.
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::json;
 
 use super::load::{Figures, Until, admitted};
 use crate::attested::Signer;
-use crate::http::{Target, plain, request};
+use crate::http::{Target, plain};
 use crate::place::Place;
 use crate::servers::{AGAIN, Server, free};
 use crate::{proxy, shell, usage};
+use asked::{policy, questions};
+use kyverno::Kyverno;
+
+mod asked;
+mod beside;
+mod kyverno;
+
+/// How it is asked for.
+const USAGE: &str = "cargo xtask bench admission [--bin PROGRAM] [--kyverno PROGRAM --kyverno-crds FOLDER]";
 
 /// How many ask at once: what the peer's figures were recorded with.
 const CLIENTS: usize = 32;
@@ -36,18 +45,16 @@ const PODS: usize = 200;
 const POLICIES: usize = 1000;
 /// How long an answer takes from a registry in the next country.
 const FAR: Duration = Duration::from_millis(20);
-/// Kyverno 1.19 was recorded at 1,590 answers a second with its cache, and at 140 without: ten times as many are wanted.
-const WARM: f64 = 15_900.0;
-const COLD: f64 = 1_400.0;
+/// How many times Kyverno's answers a second are wanted.
+const TIMES: f64 = 10.0;
+/// What Kyverno 1.19 was recorded at, with its cache and without; what counts where none runs beside us.
+const WARM: f64 = 1_590.0;
+const COLD: f64 = 140.0;
 
 /// Times everything, prints a table, and names the targets that were missed.
 pub(super) fn run(arguments: &[&str]) -> Result<()> {
-    let given = match *arguments {
-        ["--bin", path] => Some(std::path::absolute(path)?),
-        [] => None,
-        _ => bail!("usage: cargo xtask bench admission [--bin PROGRAM]"),
-    };
-    let binary = match given {
+    let given = Given::read(arguments)?;
+    let binary = match given.binary {
         Some(binary) => binary,
         None => {
             shell::run("cargo", &["build", "--release", "--quiet", "--package", "provost"])?;
@@ -57,17 +64,36 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     if cfg!(debug_assertions) {
         // Clients that are slower than the server would be what is measured.
         let task = ["run", "--release", "--quiet", "--package", "xtask", "--", "bench", "admission", "--bin"];
-        let binary = binary.to_str().context("a path of text")?;
-        return shell::run("cargo", &[task.as_slice(), &[binary]].concat());
+        let path = |path: &Path| path.to_str().map(str::to_owned).context("a path of text");
+        let mut more = vec![path(&binary)?];
+        if let Some(given) = &given.kyverno {
+            let (program, crds) = (path(&given.program)?, path(&given.crds)?);
+            more.extend(["--kyverno".to_owned(), program, "--kyverno-crds".to_owned(), crds]);
+        }
+        let more: Vec<&str> = more.iter().map(String::as_str).collect();
+        return shell::run("cargo", &[task.as_slice(), &more].concat());
     }
     shell::install(&[("docker-registry", "docker-registry")])?;
     let place = Place::new(&binary)?;
-    let mut bench = Bench { place, signer: Signer::new()?, missed: Vec::new() };
+    let signer = Signer::new()?;
+    let key = signer.public();
+    let peer = match &given.kyverno {
+        Some(given) => {
+            shell::say(&format!("Kyverno is started with {}", Kyverno::flags()));
+            let policies = [true, false].map(|cache| policy(0, cache, &key));
+            Some(Kyverno::start(given, place.folder(), &policies, &["warm", "cold"])?)
+        }
+        None => None,
+    };
+    let mut bench = Bench { place, signer, peer, missed: Vec::new() };
     let docker = Server::docker_registry(bench.place.folder())?;
     let ours = Server::provost_registry(&binary, bench.place.folder())?;
     for (name, registry) in [("docker-registry", docker.address), ("provost registry", ours.address)] {
         bench.near(name, registry)?;
     }
+    bench.peer_memory()?;
+    // Nobody beside us from here on.
+    bench.peer = None;
     bench.far(ours.address)?;
     bench.many_policies(ours.address)?;
     bench.many_images(ours.address)?;
@@ -77,9 +103,38 @@ pub(super) fn run(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// What the user gives.
+#[derive(Default)]
+struct Given {
+    binary: Option<PathBuf>,
+    kyverno: Option<kyverno::Given>,
+}
+
+impl Given {
+    /// Pairs of a name and a path, in any order.
+    fn read(arguments: &[&str]) -> Result<Self> {
+        let (mut binary, mut program, mut crds) = (None, None, None);
+        for pair in arguments.chunks(2) {
+            match *pair {
+                ["--bin", path] => binary = Some(std::path::absolute(path)?),
+                ["--kyverno", path] => program = Some(std::path::absolute(path)?),
+                ["--kyverno-crds", path] => crds = Some(std::path::absolute(path)?),
+                _ => bail!("usage: {USAGE}"),
+            }
+        }
+        let kyverno = match (program, crds) {
+            (Some(program), Some(crds)) => Some(kyverno::Given { program, crds }),
+            (None, None) => None,
+            _ => bail!("--kyverno and --kyverno-crds belong together; usage: {USAGE}"),
+        };
+        Ok(Self { binary, kyverno })
+    }
+}
+
 struct Bench {
     place: Place,
     signer: Signer,
+    peer: Option<Kyverno>,
     missed: Vec<String>,
 }
 
@@ -87,6 +142,19 @@ struct Bench {
 struct Gate {
     server: Server,
     target: Target,
+}
+
+/// What a load showed.
+struct Round {
+    figures: Figures,
+    /// The milliseconds of processor time that the server took for each answer.
+    processor: f64,
+}
+
+impl Round {
+    fn processor(&self) -> String {
+        format!("{:.3} ms of processor each", self.processor)
+    }
 }
 
 impl Bench {
@@ -98,26 +166,26 @@ impl Bench {
         let of = |namespace: &str, images: &[String]| questions("/mutate", namespace, registry, images);
         let figures = admitted(&gate.target, 1, &of("warm", new), Until::Once)?;
         self.say(&format!("new images, one client, {name}"), &figures, "");
-        let warm = of("warm", known);
-        admitted(&gate.target, CLIENTS, &warm, Until::Time(BEFORE))?;
-        let (figures, processor) = gate.measured(CLIENTS, &warm)?;
+        let nothing = vec![format!("bench/near@sha256:{}", "0".repeat(64))];
+        let (warm, cold) = (of("warm", known), of("cold", known));
+        self.peer_alone(name, &of("warm", new), &cold)?;
+        self.refused(&gate, &[of("warm", &nothing), of("cold", &nothing)].concat())?;
+        for target in
+            [Some(&gate.target), self.peer.as_ref().map(|peer| &peer.gate.target)].into_iter().flatten()
+        {
+            admitted(target, CLIENTS, &warm, Until::Time(BEFORE))?;
+        }
         let what = format!("warm, {CLIENTS} clients, {name}");
-        self.say(&what, &figures, &format!("{WARM:.0}/s, p99 10 ms; {processor:.3} ms of processor each"));
-        self.least(&what, figures.rate, WARM);
-        self.most(&format!("{what}: p99"), figures.under(99), 10.0);
+        let round = self.contest(&what, &gate, &warm, WARM)?;
+        self.most(&format!("{what}: p99"), round.figures.under(99), 10.0);
         let validate = questions("/validate", "warm", registry, known);
-        let (figures, processor) = gate.measured(CLIENTS, &validate)?;
-        let note = format!("{processor:.3} ms of processor each");
-        self.say(&format!("warm, checked, {CLIENTS} clients, {name}"), &figures, &note);
-        let cold = of("cold", known);
+        let round = gate.measured(CLIENTS, &validate)?;
+        self.say(&format!("warm, checked, {CLIENTS} clients, {name}"), &round.figures, &round.processor());
         let figures = admitted(&gate.target, 1, &cold, Until::Time(BEFORE))?;
         let what = format!("cold, one client, {name}");
         self.say(&what, &figures, "p50 3 ms");
         self.most(&what, figures.under(50), 3.0);
-        let (figures, processor) = gate.measured(CLIENTS, &cold)?;
-        let what = format!("cold, {CLIENTS} clients, {name}");
-        self.say(&what, &figures, &format!("{COLD:.0}/s; {processor:.3} ms of processor each"));
-        self.least(&what, figures.rate, COLD);
+        self.contest(&format!("cold, {CLIENTS} clients, {name}"), &gate, &cold, COLD)?;
         Ok(())
     }
 
@@ -252,13 +320,19 @@ impl Bench {
 }
 
 impl Gate {
-    /// A load, and the milliseconds of processor time that the gate took for each answer.
-    fn measured(&self, clients: usize, questions: &[Vec<u8>]) -> Result<(Figures, f64)> {
+    /// A load.
+    fn measured(&self, clients: usize, questions: &[Vec<u8>]) -> Result<Round> {
         let before = usage::processor(self.server.id())?;
         let figures = admitted(&self.target, clients, questions, Until::Time(LOAD))?;
         let taken = usage::processor(self.server.id())? - before;
-        let each = taken * 1000.0 / figures.count();
-        Ok((figures, each))
+        let processor = taken * 1000.0 / figures.count();
+        Ok(Round { figures, processor })
+    }
+
+    /// What it says to one question.
+    fn answer(&self, question: &[u8]) -> Result<String> {
+        let answer = self.target.connect()?.ask(question)?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 }
 
@@ -273,77 +347,24 @@ fn target(address: SocketAddr, certificate: &Path) -> Result<Target> {
     Target::new(address, certificate)
 }
 
-/// Policy 0 is about our Pods; the others are about other kinds, namespaces, labels and images.
-fn policy(number: usize, cache: bool, key: &str) -> String {
-    let name = if cache { format!("policy-{number:04}") } else { "cold".to_owned() };
-    let namespace = if cache { "warm" } else { "cold" };
-    let resources = match (number, number % 4) {
-        (0, _) => json!({"kinds": ["Pod"], "namespaces": [namespace]}),
-        (_, 0) => json!({"kinds": ["Pod"], "namespaces": [format!("team-{number}"), "prod-*"]}),
-        (_, 1) => json!({"kinds": ["Deployment", "StatefulSet"]}),
-        (_, 2) => json!({"kinds": ["Pod"], "selector": {"matchLabels": {"team": format!("t{number}")}}}),
-        _ => json!({"kinds": ["Pod"]}),
-    };
-    let images = if number == 0 { "*".to_owned() } else { format!("registry-{number}.example/*") };
-    let keys = json!({"publicKeys": key, "rekor": {"ignoreTlog": true}, "ctlog": {"ignoreSCT": true}});
-    json!({
-        "apiVersion": "kyverno.io/v1",
-        "kind": "ClusterPolicy",
-        "metadata": {"name": name},
-        "spec": {"background": false, "webhookTimeoutSeconds": 30, "rules": [{
-            "name": "check-image",
-            "match": {"any": [{"resources": resources}]},
-            "verifyImages": [{
-                "imageReferences": [images],
-                "failureAction": "Enforce",
-                "mutateDigest": true,
-                "useCache": cache,
-                "attestations": [{
-                    "type": "https://slsa.dev/provenance/v0.2",
-                    "attestors": [{"entries": [{"keys": keys}]}],
-                    "conditions": [{"all": [{
-                        "key": "{{ builder.id }}", "operator": "Equals", "value": "https://example.com/builder",
-                    }]}],
-                }],
-            }],
-        }]},
-    })
-    .to_string()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What an API server sends when a Pod of each image is created.
-fn questions(path: &str, namespace: &str, registry: SocketAddr, images: &[String]) -> Vec<Vec<u8>> {
-    let review = |image: &String| {
-        let pods = json!({"group": "", "version": "v1", "resource": "pods"});
-        let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
-        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
-            "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
-            "kind": kind, "requestKind": kind, "resource": pods, "requestResource": pods,
-            "name": "app", "namespace": namespace, "operation": "CREATE", "dryRun": false,
-            "userInfo": {"username": "admin", "groups": ["system:masters", "system:authenticated"]},
-            "options": {"apiVersion": "meta.k8s.io/v1", "kind": "CreateOptions"},
-            "oldObject": null,
-            "object": {
-                "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "app", "namespace": namespace, "labels": {"app": "demo", "tier": "web"}},
-                "spec": {
-                    "containers": [{
-                        "name": "app", "image": format!("{registry}/{image}"), "imagePullPolicy": "IfNotPresent",
-                        "env": [{"name": "MODE", "value": "production"}],
-                        "resources": {"limits": {"cpu": "1", "memory": "256Mi"}},
-                        "volumeMounts": [{"name": "token", "mountPath": "/var/run/secrets/token", "readOnly": true}],
-                        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-                    }],
-                    "volumes": [{"name": "token", "projected": {"defaultMode": 420, "sources": [
-                        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-                    ]}}],
-                    "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "serviceAccountName": "default",
-                    "schedulerName": "default-scheduler", "enableServiceLinks": true,
-                },
-            },
-        }})
-        .to_string()
-    };
-    let path = format!("{path}?timeout=30s");
-    images.iter().map(|image| request("POST", &path, "application/json", review(image).as_bytes())).collect()
+    #[test]
+    fn arguments_come_in_any_order_and_the_peer_with_its_kinds() {
+        let read = |words: &[&str]| {
+            Given::read(words)
+                .map(|given| (given.binary, given.kyverno.map(|peer| (peer.program, peer.crds))))
+        };
+        let path = |path: &str| PathBuf::from(path);
+        let all = read(&["--kyverno-crds", "/c", "--bin", "/b", "--kyverno", "/k"]);
+        assert_eq!(all.ok(), Some((Some(path("/b")), Some((path("/k"), path("/c"))))));
+        assert_eq!(read(&[]).ok(), Some((None, None)));
+        for words in
+            [["--kyverno", "/k"].as_slice(), &["--kyverno-crds", "/c"], &["--bin"], &["--other", "/o"]]
+        {
+            assert!(read(words).is_err(), "{words:?}");
+        }
+    }
 }

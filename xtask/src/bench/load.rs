@@ -18,6 +18,12 @@ pub(super) struct Figures {
 }
 
 impl Figures {
+    /// A rate alone.
+    #[cfg(test)]
+    pub(super) fn of(rate: f64) -> Self {
+        Self { rate, times: Vec::new() }
+    }
+
     /// The time, in milliseconds, under which so many of a hundred answers came.
     pub(super) fn under(&self, percent: usize) -> f64 {
         let last = self.times.len().saturating_sub(1);
