@@ -93,7 +93,7 @@ impl Answer {
 }
 
 impl<S: Read + Write> Connection<S> {
-    /// Sends a request as it is and waits for its answer, which must say how long it is.
+    /// Sends a request as it is and waits for its answer, which must say how long it is, or come in chunks.
     pub(crate) fn ask(&mut self, request: &[u8]) -> Result<Answer> {
         self.stream.write_all(request)?;
         self.stream.flush()?;
@@ -107,12 +107,40 @@ impl<S: Read + Write> Connection<S> {
             }
             self.more()?;
         };
-        let length: usize = answer.header("content-length").context("no length")?.parse()?;
-        while self.read.len() < length {
-            self.more()?;
+        match answer.header("content-length") {
+            Some(length) => {
+                let length: usize = length.parse()?;
+                while self.read.len() < length {
+                    self.more()?;
+                }
+                answer.body = std::mem::take(&mut self.read);
+            }
+            None if answer.header("transfer-encoding") == Some("chunked") => answer.body = self.chunks()?,
+            None => bail!("the answer says nothing of its length"),
         }
-        answer.body = std::mem::take(&mut self.read);
         Ok(answer)
+    }
+
+    /// What comes in chunks, each after a line with its length in hexadecimal digits; an empty one is the last.
+    fn chunks(&mut self) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let Some(end) = self.read.windows(2).position(|two| two == b"\r\n") else {
+                self.more()?;
+                continue;
+            };
+            let length = std::str::from_utf8(self.read.get(..end).unwrap_or_default())?;
+            let length = usize::from_str_radix(length, 16).context("the length of a chunk")?;
+            let (from, to) = (end + 2, (end + 2).saturating_add(length));
+            while self.read.len() < to.saturating_add(2) {
+                self.more()?;
+            }
+            body.extend_from_slice(self.read.get(from..to).unwrap_or_default());
+            self.read.drain(..to + 2);
+            if length == 0 {
+                return Ok(body);
+            }
+        }
     }
 
     fn more(&mut self) -> Result<()> {
@@ -132,6 +160,31 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn chunks_are_put_together_and_the_connection_used_again() {
+        let told = || -> Result<()> {
+            let server = TcpListener::bind("127.0.0.1:0")?;
+            let address = server.local_addr()?;
+            let asked = request("POST", "/x", "text/plain", b"hello");
+            let length = asked.len();
+            thread::spawn(move || -> Result<()> {
+                let (mut client, _) = server.accept()?;
+                for rest in ["\nfoo\r\nA\r\n0123456789\r\n0\r\n\r\n", "zz\r\n"] {
+                    let mut read = vec![0; length];
+                    client.read_exact(&mut read)?;
+                    client.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r")?;
+                    client.write_all(rest.as_bytes())?;
+                }
+                Ok(())
+            });
+            let mut connection = plain(address)?;
+            assert_eq!(connection.ask(&asked)?.body, b"foo0123456789");
+            assert!(connection.ask(&asked).is_err(), "no length of a chunk");
+            Ok(())
+        };
+        assert_eq!(told().map_err(|error| format!("{error:#}")), Ok(()));
+    }
 
     #[test]
     fn an_answer_in_pieces_is_read_and_the_connection_used_again() {
