@@ -1,5 +1,5 @@
 //! What the operator of a judgement brings to it: a trusted root, services that keep keys, who hears what is verified, and
-//! the memory of keys and of what they signed.
+//! the memories of keys and of what they signed.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use provost_keys::{KeyMemory, PublicKey};
 use provost_sigstore::trust_root::TrustMaterial;
 
+use crate::vouched::StatementMemory;
 use crate::witness::Witness;
 
 /// Why a service gave no key.
@@ -46,6 +47,8 @@ pub struct Anchors {
     pub witness: Option<Arc<dyn Witness>>,
     /// Keys that policies name, read once, and what they were found to have signed.
     pub keys: KeyMemory,
+    /// The statements that such keys signed, read once.
+    pub statements: StatementMemory,
 }
 
 impl std::fmt::Debug for Anchors {

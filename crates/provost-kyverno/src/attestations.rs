@@ -1,9 +1,13 @@
 //! What must have been attested: statements under attestors' keys, their types, and the conditions on them.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
-use provost_statement::Statement;
+use provost_registry::Manifest;
 use provost_verify::find::MAX_LAYER_BYTES;
-use provost_verify::{AttestationReport, FindRequest, Formats, Ignored, each_attestation};
+use provost_verify::{
+    AttestationReport, Candidate, FindRequest, Formats, Ignored, each_attestation, each_listed, listing,
+};
 use serde_json::{Map, Value};
 
 use crate::attestors::held::{self, Held, Means};
@@ -14,6 +18,7 @@ use crate::context::ImageContext;
 use crate::notary::{self, NotSigned};
 use crate::outcome::{AttestationCause, AttestationFailure, Finding};
 use crate::policy::entry::{Attestation, Entry, SignatureKind};
+use crate::vouched::{Name, Vouched};
 use crate::witness;
 
 /// The predicates found for each named attestation of an entry, for its check across attestations.
@@ -75,7 +80,7 @@ async fn one(
     Ok(judged.into_iter().flatten().flatten().collect())
 }
 
-/// The predicates of the type that one attestor vouches for, all of which satisfy the conditions.
+/// That one attestor vouches for predicates of the type, all of which satisfy the conditions; those of a named attestation.
 async fn judge_leaf(
     work: Work<'_>,
     index: usize,
@@ -85,35 +90,40 @@ async fn judge_leaf(
     let bare = |cause| AttestationFailure { path: None, cause };
     let kind = attestation.predicate_type();
     let failed = |cause| AttestationFailure { path: Some(path_of(leaf, index)), cause };
-    let predicates: Vec<Option<Map<String, Value>>> = match work.entry.kind {
+    let (own, vouched);
+    let predicates: Vec<Option<&Map<String, Value>>> = match work.entry.kind {
         SignatureKind::Notary => {
             let found = notary::predicates(work.means, leaf.attestor, work.place, kind).await;
-            found.map_err(|none| bare(unsigned(none, kind)))?
+            own = found.map_err(|none| bare(unsigned(none, kind)))?;
+            own.iter().map(Option::as_ref).collect()
         }
         _ => {
-            let statements = statements(work, leaf, kind).await.map_err(bare)?;
+            vouched = statements(work, leaf, kind).await.map_err(bare)?;
+            let statements = || vouched.iter().map(|one| &one.statement);
             let bundles = work.entry.kind == SignatureKind::SigstoreBundle;
             // Kyverno filters bundles by type while it fetches them, and says of the others only that none matched.
-            if bundles && statements.iter().all(|s| s.predicate_type != kind) {
+            if bundles && statements().all(|s| s.predicate_type != kind) {
                 return Err(bare(AttestationCause::NoBundle));
             }
-            if !statements.iter().any(|s| s.predicate().is_object()) {
+            if !statements().any(|s| s.predicate().is_object()) {
                 return Err(bare(AttestationCause::NoPredicate));
             }
-            let of_type = statements.iter().filter(|s| s.predicate_type == kind);
-            of_type.map(|s| s.predicate().as_object().cloned()).collect()
+            let of_type = statements().filter(|s| s.predicate_type == kind);
+            of_type.map(|s| s.predicate().as_object()).collect()
         }
     };
     if predicates.is_empty() {
         return Err(failed(AttestationCause::OtherTypes { wanted: kind.to_owned() }));
     }
-    let mut held = Vec::with_capacity(predicates.len());
+    let mut held = Vec::new();
     for predicate in predicates {
         let Some(predicate) = predicate else {
             return Err(failed(AttestationCause::NotAnObject));
         };
-        match conditions::of_attestation(work.context, &predicate, &attestation.conditions) {
-            Ok(Judged::Holds) => held.push(predicate),
+        match conditions::of_attestation(work.context, predicate, &attestation.conditions) {
+            // Only what has a name is looked at again.
+            Ok(Judged::Holds) if attestation.name.is_empty() => {}
+            Ok(Judged::Holds) => held.push(predicate.clone()),
             Ok(Judged::Fails(messages)) => {
                 let kind = kind.to_owned();
                 return Err(failed(AttestationCause::Conditions { kind, messages }));
@@ -146,7 +156,7 @@ fn path_of(leaf: &Leaf<'_>, index: usize) -> String {
 }
 
 /// The statements an attestor signed; what it signed and we refuse fails here (security.md 1).
-async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<Statement>, AttestationCause> {
+async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Arc<[Vouched]>, AttestationCause> {
     let formats = match work.entry.kind {
         SignatureKind::SigstoreBundle => Formats::Referrers,
         _ => Formats::TagScheme,
@@ -164,25 +174,38 @@ async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<S
         formats,
         layer_limit: MAX_LAYER_BYTES,
     };
-    let mut report = AttestationReport::default();
-    each_attestation(work.place.store, &request, |candidate| {
-        if let Some(trust) = held.trust_for(&candidate, work.place.digest) {
-            report.add(candidate, trust, work.place.digest, true);
-        }
-    })
-    .await
-    .map_err(AttestationCause::Unchecked)?;
     let bundles = formats == Formats::Referrers;
-    leave_out(&mut report, &held, bundles);
-    if report.verified.is_empty() {
-        return Err(match bundles {
-            true => AttestationCause::NoBundle,
-            false => AttestationCause::NoMatch(Box::new(report)),
-        });
-    }
-    let AttestationReport { verified, refused, .. } = report;
+    let listing = match bundles {
+        true => None,
+        false => listing(work.place.store, &request).await.map_err(AttestationCause::Unchecked)?,
+    };
+    let memory = work.means.anchors.map(|anchors| &anchors.statements);
+    let name = listing.as_ref().zip(held.key_alone());
+    let name = name.map(|(listing, key)| Name::of(work.place.digest, &listing.digest, key));
+    let known = memory.zip(name.as_ref()).and_then(|(memory, name)| memory.get(name));
+    let (all, refused) = match known {
+        Some(all) => (all, Vec::new()),
+        None => {
+            let report = found(work, &request, listing.as_ref(), &held).await?;
+            if report.verified.is_empty() {
+                return Err(match bundles {
+                    true => AttestationCause::NoBundle,
+                    false => AttestationCause::NoMatch(Box::new(report)),
+                });
+            }
+            let AttestationReport { verified, refused, ignored } = report;
+            let vouched =
+                verified.into_iter().map(|one| Vouched { statement: one.statement, facts: one.facts });
+            let all: Arc<[Vouched]> = vouched.collect();
+            if let (Some(memory), Some(name), true) = (memory, name, refused.is_empty() && ignored.is_empty())
+            {
+                memory.remember(name, Arc::clone(&all));
+            }
+            (all, refused)
+        }
+    };
     // Kyverno asks every attestation of the type for the identity, and no other.
-    for one in verified.iter().filter(|one| !bundles && one.statement.predicate_type == kind) {
+    for one in all.iter().filter(|one| !bundles && one.statement.predicate_type == kind) {
         held.who.is(one.facts.certificate.as_ref()).map_err(AttestationCause::Identity)?;
     }
     if !annotations_of(work.entry, leaf.attestor).is_empty() {
@@ -192,10 +215,34 @@ async fn statements(work: Work<'_>, leaf: &Leaf<'_>, kind: &str) -> Result<Vec<S
     if let Some(refused) = refused.into_iter().find(|refused| refused.reason.concerns(kind)) {
         return Err(AttestationCause::Refused(refused.reason));
     }
-    for one in &verified {
+    for one in all.iter() {
         witness::tell(work.means, work.place, &held, &one.facts, Some(&one.statement));
     }
-    Ok(verified.into_iter().map(|one| one.statement).collect())
+    Ok(all)
+}
+
+/// What lies beside the image, checked: the attestations that the tag scheme's manifest lists, or else the bundles.
+async fn found(
+    work: Work<'_>,
+    request: &FindRequest<'_>,
+    listing: Option<&Manifest>,
+    held: &Held,
+) -> Result<AttestationReport, AttestationCause> {
+    let Place { store, digest, .. } = work.place;
+    let mut report = AttestationReport::default();
+    let see = |candidate: Candidate| {
+        if let Some(trust) = held.trust_for(&candidate, digest) {
+            report.add(candidate, trust, digest, true);
+        }
+    };
+    let seen = match (request.formats, listing) {
+        (Formats::TagScheme, None) => Ok(()),
+        (Formats::TagScheme, Some(listing)) => each_listed(store, request, listing, see).await,
+        _ => each_attestation(store, request, see).await,
+    };
+    seen.map_err(AttestationCause::Unchecked)?;
+    leave_out(&mut report, held, request.formats == Formats::Referrers);
+    Ok(report)
 }
 
 /// Takes out what was signed at no known time, and of bundles those of others than the attestor names.

@@ -29,6 +29,7 @@ pub mod rule;
 pub mod select;
 pub mod stores;
 pub mod test_file;
+mod vouched;
 pub mod witness;
 pub mod yaml;
 

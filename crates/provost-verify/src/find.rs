@@ -5,7 +5,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use provost_oci::{Descriptor, Digest, ImageManifest, Repository, Selector};
-use provost_registry::{Store, StoreError};
+use provost_registry::{Manifest, Store, StoreError};
 use provost_sigstore::log_entry::LogEntry;
 pub use provost_statement::tag_scheme::{ENVELOPE_LAYER, MAX_LAYERS, SIGNATURE_ANNOTATION, SIGNATURE_LAYER};
 
@@ -107,6 +107,33 @@ pub async fn each_attestation(
     mut see: impl FnMut(Candidate),
 ) -> Result<(), Unchecked> {
     let places = places(store, request).await?;
+    let mut candidates = pin!(fetched(store, request, places));
+    while let Some(candidate) = candidates.try_next().await? {
+        see(candidate);
+    }
+    Ok(())
+}
+
+/// The manifest that lists an image's attestations in the tag scheme; `None` where there is none. What lies behind it hangs
+/// on its bytes alone, since it names blobs by their digests.
+///
+/// # Errors
+/// Whatever kept us from seeing it.
+pub async fn listing(store: &dyn Store, request: &FindRequest<'_>) -> Result<Option<Manifest>, Unchecked> {
+    under_tag(store, request, &scheme_tag(request.image, "att")).await
+}
+
+/// Shows all attestations that this manifest lists to `see`, as [`each_attestation`] does.
+///
+/// # Errors
+/// Whatever kept us from seeing all of them.
+pub async fn each_listed(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+    listing: &Manifest,
+    mut see: impl FnMut(Candidate),
+) -> Result<(), Unchecked> {
+    let places = listed(request, &listing.bytes, &scheme_tag(request.image, "att"))?;
     let mut candidates = pin!(fetched(store, request, places));
     while let Some(candidate) = candidates.try_next().await? {
         see(candidate);
@@ -217,12 +244,27 @@ pub(crate) fn fetched<'a>(
 /// The layers of the manifest under the tag with this suffix; none where there is no such tag.
 async fn layers(store: &dyn Store, request: &FindRequest<'_>, suffix: &str) -> Result<Vec<Place>, Unchecked> {
     let tag = scheme_tag(request.image, suffix);
-    let manifest = match store.manifest(request.repository, &Selector::Tag(tag.clone())).await {
-        Ok(manifest) => manifest,
-        Err(error) if error.is_not_found() => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
-    };
-    let view = read_manifest(&manifest.bytes, &tag)?;
+    match under_tag(store, request, &tag).await? {
+        None => Ok(Vec::new()),
+        Some(manifest) => listed(request, &manifest.bytes, &tag),
+    }
+}
+
+async fn under_tag(
+    store: &dyn Store,
+    request: &FindRequest<'_>,
+    tag: &str,
+) -> Result<Option<Manifest>, Unchecked> {
+    match store.manifest(request.repository, &Selector::Tag(tag.to_owned())).await {
+        Ok(manifest) => Ok(Some(manifest)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The layers of a manifest of the tag scheme.
+fn listed(request: &FindRequest<'_>, manifest: &[u8], tag: &str) -> Result<Vec<Place>, Unchecked> {
+    let view = read_manifest(manifest, tag)?;
     if view.layers.len() > MAX_LAYERS {
         return Err(Unchecked::TooManyLayers { found: view.layers.len(), limit: MAX_LAYERS });
     }

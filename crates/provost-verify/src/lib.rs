@@ -26,7 +26,7 @@ pub mod trust;
 pub use asking::AskedLog;
 pub use beside::Beside;
 pub use check::{CheckedAttestation, TrustedKey, Wanted, check_attestation};
-pub use find::{Candidate, FindRequest, Formats, Source, each_attestation};
+pub use find::{Candidate, FindRequest, Formats, Source, each_attestation, each_listed, listing};
 pub use reason::{Reason, Unchecked, Verdict};
 pub use report::{
     AttestationReport, Ignored, Refused, Verified, verify_attestations, verify_attestations_asking,

@@ -1,6 +1,9 @@
-//! Starts Provost: installs the one crypto provider, hands over the arguments, ends with the exit code.
+//! Starts Provost: names the allocator, installs the one crypto provider, hands over the arguments, ends with the exit code.
 
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // A second provider in the process would make rustls panic at first use, so this is the only place that sets it.

@@ -71,10 +71,13 @@ impl AskedStore {
     }
 
     fn remembered(&self, key: &Key) -> Option<Answer> {
-        let Known { answer, since } = self.shared.kept().get(key)?;
+        let known = self.shared.kept().get(key)?;
         let life = self.shared.limits.life;
-        let life = if matches!(answer, Answer::Absent(_)) { ABSENT_LIFE.min(life) } else { life };
-        (since.elapsed() <= life).then_some(answer)
+        let life = if known.is_absent() { ABSENT_LIFE.min(life) } else { life };
+        if known.since.elapsed() > life {
+            return None;
+        }
+        known.answer()
     }
 
     /// What outlived its time, where the operator allows it and the registry gave no answer at all.
@@ -84,9 +87,10 @@ impl AskedStore {
             return Err(error);
         }
         let known = self.shared.kept().get(key);
-        match known.filter(|known| known.since.elapsed() <= self.shared.limits.life + allowed) {
-            Some(Known { answer: Answer::Absent(_), .. }) | None => Err(error),
-            Some(Known { answer, since }) => {
+        let known = known.filter(|known| known.since.elapsed() <= self.shared.limits.life + allowed);
+        match known.and_then(|known| Some((known.answer()?, known.since))) {
+            Some((Answer::Absent(_), _)) | None => Err(error),
+            Some((answer, since)) => {
                 Counts::add(&self.shared.counts.stale);
                 let age = since.elapsed().as_secs();
                 let words =
@@ -119,23 +123,23 @@ impl AskedStore {
             let began = Instant::now();
             let answer = ask(store.as_ref(), &repository, &question).await;
             drop(permit);
-            let known = answer.as_ref().ok().map(|answer| Known { answer: answer.clone(), since: began });
-            if let Some(known) = known {
-                if matches!(known.answer, Answer::Manifest(_)) {
+            if let Ok(found) = &answer {
+                if matches!(found, Answer::Manifest(_)) {
                     let shown = Key::answer(&credentials, &repository, &ADMITTED);
-                    let admission = Known { answer: Answer::Referrers(Vec::new()), since: began };
+                    let admission = Known::new(&Answer::Referrers(Vec::new()), began);
                     memory.kept().put(shown, admission, owner.clone());
                 }
                 let key = match &question {
                     Question::Blob(digest, _) => Key::blob(&repository, digest),
                     _ => Key::answer(&credentials, &repository, &question),
                 };
-                let is_kept = match &known.answer {
+                let is_kept = match found {
                     Answer::Blob(bytes) => bytes.len() as u64 <= REMEMBERED,
                     Answer::Manifest(_) | Answer::Referrers(_) => reuse != Reuse::Never,
                     Answer::Absent(_) => reuse == Reuse::Set,
                 };
                 if is_kept {
+                    let known = Known::new(found, began);
                     memory.kept().put(key, known, owner);
                 }
             }
@@ -161,12 +165,15 @@ impl AskedStore {
 
     /// A blob that is remembered, for one who has just been handed a manifest of its repository.
     fn shared_blob(&self, repository: &Repository, digest: &Digest) -> Option<Bytes> {
-        let mut kept = self.shared.kept();
-        let admission = kept.get(&self.key(repository, &ADMITTED))?;
-        if admission.since.elapsed() > LIFE {
-            return None;
-        }
-        match kept.get(&Key::blob(repository, digest))?.answer {
+        let known = {
+            let mut kept = self.shared.kept();
+            let admission = kept.get(&self.key(repository, &ADMITTED))?;
+            if admission.since.elapsed() > LIFE {
+                return None;
+            }
+            kept.get(&Key::blob(repository, digest))?
+        };
+        match known.answer()? {
             Answer::Blob(bytes) => Some(bytes),
             _ => None,
         }

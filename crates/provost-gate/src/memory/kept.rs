@@ -9,8 +9,10 @@ use provost_oci::{Descriptor, Digest, Repository};
 use provost_registry::{Manifest, StoreError};
 use tokio::time::Instant;
 
-/// What an entry costs besides its bytes: key, times and its places in the orders, about 400 bytes by measure.
-pub(super) const ENTRY: usize = 400;
+use super::packed::Packed;
+
+/// What an entry costs besides its bytes: key, times and its places in the orders, about 300 bytes by measure.
+pub(super) const ENTRY: usize = 300;
 /// What a descriptor in a list costs.
 const LISTED: usize = 300;
 
@@ -92,35 +94,62 @@ pub(super) enum Answer {
     Absent(StoreError),
 }
 
-impl Answer {
+/// Something that is remembered.
+#[derive(Clone)]
+pub(super) struct Known {
+    stored: Arc<Stored>,
+    pub(super) since: Instant,
+}
+
+/// An answer in as little room as it takes, and in bytes of its own: what came over a connection may hold on to all that came
+/// with it. Manifests are read with each request and stay as they are; blobs are mostly read once, since what a key signed in
+/// them is remembered as what it says.
+enum Stored {
+    Manifest { media_type: Box<str>, bytes: Box<[u8]> },
+    Blob(Packed),
+    Other(Answer),
+}
+
+impl Known {
+    /// What was answered at a time, packed.
+    pub(super) fn new(answer: &Answer, since: Instant) -> Self {
+        let stored = match answer {
+            Answer::Manifest(manifest) if manifest.digest == Digest::sha256_of(&manifest.bytes) => {
+                let media_type = manifest.media_type.as_str().into();
+                Stored::Manifest { media_type, bytes: manifest.bytes.as_ref().into() }
+            }
+            Answer::Blob(bytes) => Stored::Blob(Packed::of(bytes)),
+            other => Stored::Other(other.clone()),
+        };
+        Self { stored: Arc::new(stored), since }
+    }
+
+    /// What was answered.
+    pub(super) fn answer(&self) -> Option<Answer> {
+        match self.stored.as_ref() {
+            Stored::Manifest { media_type, bytes } => {
+                Some(Answer::Manifest(Manifest::new(media_type, Bytes::copy_from_slice(bytes))))
+            }
+            Stored::Blob(packed) => packed.bytes().map(Answer::Blob),
+            Stored::Other(answer) => Some(answer.clone()),
+        }
+    }
+
+    /// Whether the answer was that there is no such thing.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self.stored.as_ref(), Stored::Other(Answer::Absent(_)))
+    }
+
     fn size(&self) -> usize {
-        let bytes = match self {
-            Self::Manifest(manifest) => manifest.bytes.len(),
-            Self::Referrers(list) => list.len() * LISTED,
-            Self::Blob(bytes) => bytes.len(),
-            Self::Absent(_) => LISTED,
+        let bytes = match self.stored.as_ref() {
+            Stored::Manifest { bytes, .. } => bytes.len(),
+            Stored::Blob(packed) => packed.len(),
+            Stored::Other(Answer::Referrers(list)) => list.len() * LISTED,
+            Stored::Other(Answer::Manifest(manifest)) => manifest.bytes.len(),
+            Stored::Other(_) => LISTED,
         };
         bytes + ENTRY
     }
-
-    /// The same in bytes of its own: what came over a connection may hold on to all that came with it.
-    fn alone(self) -> Self {
-        match self {
-            Self::Manifest(manifest) => {
-                let bytes = Bytes::copy_from_slice(&manifest.bytes);
-                Self::Manifest(Manifest { bytes, ..manifest })
-            }
-            Self::Blob(bytes) => Self::Blob(Bytes::copy_from_slice(&bytes)),
-            other @ (Self::Referrers(_) | Self::Absent(_)) => other,
-        }
-    }
-}
-
-/// Something that is remembered.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) answer: Answer,
-    pub(super) since: Instant,
 }
 
 /// For whom something is remembered: a namespace, and the registry host it came from.
@@ -188,7 +217,7 @@ impl Kept {
     /// Remembers something, in place of what has not been used for longest: first of the owner's own where he has his share.
     pub(super) fn put(&mut self, key: Key, known: Known, owner: Owner) {
         self.remove(&key);
-        let size = known.answer.size();
+        let size = known.size();
         if size > self.share.min(self.limit) {
             return;
         }
@@ -202,7 +231,6 @@ impl Kept {
         let owned = self.owned.entry(owner.clone()).or_default();
         owned.bytes += size;
         owned.order.insert(self.turn, key);
-        let known = Known { answer: known.answer.alone(), ..known };
         self.entries.insert(key, Entry { known, owner, used: self.turn, size });
     }
 
@@ -232,7 +260,12 @@ mod tests {
     use super::*;
 
     fn put(kept: &mut Kept, name: &str, size: usize, namespace: &str, host: &str) {
-        let known = Known { answer: Answer::Blob(vec![0; size].into()), since: Instant::now() };
+        // Bytes that no compressor makes shorter: the digest of a digest, and so on.
+        let next = |digest: &Digest| Some(Digest::sha256_of(digest.hex().as_bytes()));
+        let noise = std::iter::successors(Some(Digest::sha256_of(name.as_bytes())), next);
+        let noise =
+            noise.flat_map(|digest| hex::decode(digest.hex()).unwrap()).take(size).collect::<Vec<_>>();
+        let known = Known::new(&Answer::Blob(noise.into()), Instant::now());
         kept.put(key(name), known, (namespace.into(), host.into()));
     }
 

@@ -90,6 +90,18 @@ impl Held {
         }
     }
 
+    /// The key, where that alone decides what counts: no time, no log and no certificate is looked at.
+    pub(crate) fn key_alone(&self) -> Option<&TrustedKey> {
+        match self.trusts.as_slice() {
+            [Trust { attestor: Signer::Key(key), log: LogRule::Ignored, signed_timestamps: false, .. }]
+                if self.named.is_none() && !self.timed =>
+            {
+                Some(key)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether what was found out about a signature says when it was made, and a named certificate held then.
     ///
     /// # Errors
