@@ -4,6 +4,7 @@ use provost_expr::conditions::{Conditions, Outcome, evaluate, evaluate_resolved}
 use provost_expr::context::{Lookup, Origin, Roots, WithPredicate};
 use provost_expr::go_text::to_json;
 use provost_expr::variables::{substitute, substitute_with_origins};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::attestations::Named;
@@ -35,25 +36,54 @@ pub(crate) fn of_rule(context: &RuleContext<'_>, conditions: &Value) -> Result<J
     evaluate(&parsed, context, &environment).map(Judged::from).map_err(|error| error.to_string())
 }
 
+/// The conditions of an attestation as they are written, and what is found of them before anything is substituted.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(from = "Vec<Value>")]
+pub struct Written {
+    /// A list, empty where there are none.
+    document: Option<Value>,
+    /// Why they are no conditions.
+    fault: Option<String>,
+    /// With nothing left of each but its message, where anything may be substituted in one.
+    messages: Option<Value>,
+}
+
+impl From<Vec<Value>> for Written {
+    fn from(conditions: Vec<Value>) -> Self {
+        let document = Value::Array(conditions);
+        let fault = Conditions::parse(&document).err().map(|error| error.to_string());
+        let messages = Some(messages_only(&document)).filter(may_change);
+        Self { document: Some(document), fault, messages }
+    }
+}
+
+impl Written {
+    /// Each condition or block of conditions.
+    pub fn iter(&self) -> impl Iterator<Item = &Value> {
+        self.document.as_ref().and_then(Value::as_array).into_iter().flatten()
+    }
+}
+
 /// The conditions of an attestation over one predicate.
 pub(crate) fn of_attestation(
     context: &ImageContext<'_>,
     predicate: &Map<String, Value>,
-    conditions: &[Value],
+    written: &Written,
 ) -> Result<Judged, String> {
+    let Some(document) = &written.document else { return Ok(Judged::Holds) };
     let lookup = WithPredicate::new(context, predicate);
     let environment = context.rule.world().environment();
-    let document = Value::Array(conditions.to_vec());
-    Conditions::parse(&document).map_err(|error| error.to_string())?;
+    if let Some(fault) = &written.fault {
+        return Err(fault.clone());
+    }
     let unresolved =
         |error: String| format!("failed to substitute variables in attestation conditions: {error}");
     // Kyverno walks the fields of a condition in no fixed order; messages first is what it was mostly seen to do.
-    let messages = messages_only(&document);
-    if may_change(&messages) {
-        substitute(&messages, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
+    if let Some(messages) = &written.messages {
+        substitute(messages, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
     }
     let (resolved, by) =
-        substitute_with_origins(&document, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
+        substitute_with_origins(document, &lookup, &environment).map_err(|e| unresolved(e.to_string()))?;
     if let Some(error) = message_fault(&resolved) {
         return Err(unresolved(error));
     }

@@ -164,7 +164,7 @@ impl Rule {
     pub fn later_conditions(&self) -> impl Iterator<Item = &Value> {
         let denies = self.entries.iter().filter_map(|e| e.validate.as_ref()?.deny.as_ref());
         let attestations = self.entries.iter().flat_map(|e| &e.attestations);
-        attestations.flat_map(|a| &a.conditions).chain(denies.map(|deny| &deny.conditions))
+        attestations.flat_map(|a| a.conditions.iter()).chain(denies.map(|deny| &deny.conditions))
     }
 
     /// Whether any entry asks for digests or verified images.

@@ -4,6 +4,7 @@
 //! which they differ is an error. Errors are data (offset, byte, where it stood): the Go-worded sentences that
 //! cosign's users know are made from them in the cosign dialect.
 
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// How deep, how long and how finely divided a document may be.
@@ -255,10 +256,11 @@ impl Reader<'_> {
             if map.len().is_multiple_of(NODE_KEYS) {
                 self.count(NODE)?;
             }
-            if map.contains_key(&key) {
-                self.note(start, JsonFault::DuplicateKey(key));
-            } else {
-                map.insert(key, value);
+            match map.entry(key) {
+                Entry::Occupied(there) => self.note(start, JsonFault::DuplicateKey(there.key().clone())),
+                Entry::Vacant(free) => {
+                    free.insert(value);
+                }
             }
             self.space();
             match self.need()? {

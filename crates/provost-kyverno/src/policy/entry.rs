@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::spec::Action;
+pub use crate::conditions::Written;
 
 /// How the signatures of an entry are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -243,7 +244,7 @@ pub struct Attestation {
     /// Who must have attested.
     pub attestors: Vec<AttestorSet>,
     /// What must hold of each predicate.
-    pub conditions: Vec<Value>,
+    pub conditions: Written,
 }
 
 impl Attestation {
