@@ -62,6 +62,12 @@ impl Written {
     pub fn iter(&self) -> impl Iterator<Item = &Value> {
         self.document.as_ref().and_then(Value::as_array).into_iter().flatten()
     }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
 }
 
 /// The conditions of an attestation over one predicate.

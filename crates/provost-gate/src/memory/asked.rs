@@ -119,9 +119,13 @@ impl AskedStore {
         let (store, memory) = (Arc::clone(&self.inner), Arc::clone(shared));
         let owner = (Arc::clone(&self.namespace), Arc::clone(&self.host));
         let (credentials, repository, question) = asked.clone();
+        let before = match reuse {
+            Reuse::Set => self.known_manifest(&repository, &question),
+            Reuse::Never | Reuse::Content => None,
+        };
         let ask = async move {
             let began = Instant::now();
-            let answer = ask(store.as_ref(), &repository, &question).await;
+            let answer = ask(store.as_ref(), &repository, &question, before).await;
             drop(permit);
             if let Ok(found) = &answer {
                 if matches!(found, Answer::Manifest(_)) {
@@ -146,6 +150,16 @@ impl AskedStore {
             answer
         };
         shared.flights.send(asked, ask).await
+    }
+
+    /// The manifest that a tag had when these credentials last asked, however long ago: the registry is asked whether it still
+    /// has it, and need not send it again.
+    fn known_manifest(&self, repository: &Repository, question: &Question) -> Option<Manifest> {
+        let known = self.shared.kept().get(&self.key(repository, question))?;
+        match known.answer()? {
+            Answer::Manifest(manifest) => Some(manifest),
+            _ => None,
+        }
     }
 
     /// The deadline has passed.
@@ -183,12 +197,22 @@ impl AskedStore {
 /// The key under which it is remembered when a repository was last shown: no manifest has an empty name.
 const ADMITTED: Question = Question::Manifest(String::new());
 
-/// Asks a registry; that there is no such thing is an answer too.
-async fn ask(store: &dyn Store, repository: &Repository, question: &Question) -> Result<Answer, StoreError> {
+/// Asks a registry; that there is no such thing is an answer too. `before` is what a tag had when it was last asked for.
+async fn ask(
+    store: &dyn Store,
+    repository: &Repository,
+    question: &Question,
+    before: Option<Manifest>,
+) -> Result<Answer, StoreError> {
     let found = match question {
-        Question::Manifest(which) => match which.parse() {
-            Ok(digest) => store.manifest(repository, &Selector::Digest(digest)).await,
-            Err(_) => store.manifest(repository, &Selector::Tag(which.clone())).await,
+        Question::Manifest(which) => match (which.parse(), before) {
+            (Ok(digest), _) => store.manifest(repository, &Selector::Digest(digest)).await,
+            (Err(_), None) => store.manifest(repository, &Selector::Tag(which.clone())).await,
+            (Err(_), Some(before)) => {
+                let tag = Selector::Tag(which.clone());
+                let now = store.manifest_unless(repository, &tag, &before.digest).await;
+                now.map(|other| other.unwrap_or(before))
+            }
         }
         .map(Answer::Manifest),
         Question::Referrers(digest) => store.referrers(repository, digest).await.map(Answer::Referrers),

@@ -118,6 +118,25 @@ async fn who_asks_anew_asks_the_registry_and_tells_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_anew_sees_what_was_added_and_what_is_gone() {
+    let scene = Scene::new(Limits::default()).await;
+    let anew = Access { fresh: true, ..Access::default() };
+    let before = scene.set(&anew).await.unwrap();
+    assert_eq!(scene.set(&anew).await.unwrap(), before);
+    let more = Manifest::new("m", Bytes::from_static(b"{\"more\":1}"));
+    scene.registry.put_manifest(&scene.repository, &scene.beside, &more).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(scene.set(&anew).await.unwrap(), more);
+    }
+    let gone =
+        StoreError::NotFound { request: String::new(), status: 404, errors: Vec::new(), body: String::new() };
+    scene.registry.fail_once(Request::Manifest, gone);
+    assert!(scene.set(&anew).await.unwrap_err().is_not_found());
+    // Nothing is known of it any more, so the next question is for the whole of it.
+    assert_eq!(scene.set(&anew).await.unwrap(), more);
+}
+
+#[tokio::test(start_paused = true)]
 async fn that_there_is_none_is_remembered_briefly() {
     let scene = Scene::new(Limits::default()).await;
     let none = Selector::Tag(format!("sha256-{}.sig", "b".repeat(64)));

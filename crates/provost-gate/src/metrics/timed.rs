@@ -59,6 +59,15 @@ impl Store for TimedStore {
         self.timed(repository, self.store.manifest(repository, which)).await
     }
 
+    async fn manifest_unless(
+        &self,
+        repository: &Repository,
+        tag: &Selector,
+        known: &Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
+        self.timed(repository, self.store.manifest_unless(repository, tag, known)).await
+    }
+
     async fn resolve(&self, repository: &Repository, which: &Selector) -> Result<Descriptor, StoreError> {
         self.timed(repository, self.store.resolve(repository, which)).await
     }
