@@ -9,7 +9,8 @@
 //! - A question that is on its way is joined by all who ask it under the same credentials.
 //!
 //! Verdicts are not remembered: what counts and which conditions hold is looked at anew, by the keys and policies of the
-//! moment. Only that a signature is a key's over these bytes is not computed twice (`provost_keys::KeyMemory`).
+//! moment. Only which statements a key signed among those that a manifest lists is not computed twice
+//! (`provost_keys::KeyMemory`, `provost_kyverno::anchors`).
 
 mod asked;
 mod flights;
