@@ -60,7 +60,8 @@ impl KeyMaterial {
         Ok(Self { x509: read(X509)?, cosign: read(COSIGN)?, password: read(PASSWORD)?.unwrap_or_default() })
     }
 
-    /// Opens the key; scrypt takes a sixth of a second and 64 MiB, so never on the runtime's thread.
+    /// Opens the key; scrypt takes a sixth of a second and 64 MiB, so never on the runtime's thread. The allocator gives the
+    /// memory back when the blocking thread that did it ends, ten seconds after its last work.
     pub(crate) fn open(&self) -> Result<Arc<dyn Signer>, String> {
         if let Some(pem) = &self.x509 {
             let key = PrivateKey::from_pem(pem).map_err(|error| format!("{X509}: {error}"))?;

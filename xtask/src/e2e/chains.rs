@@ -34,6 +34,8 @@ const AWAY: Duration = Duration::from_secs(60);
 /// The longest that anything is waited for without a change: a Lease's half minute, or a back-off of two minutes.
 const PATIENCE: Duration = Duration::from_secs(150);
 const AGAIN: Duration = Duration::from_millis(300);
+/// What a controller may keep in memory, in MiB, once what opening its key took is given back.
+const RESIDENT: u64 = 60;
 
 /// What the parts work in.
 struct Scene<'a> {
@@ -399,7 +401,11 @@ impl Scene<'_> {
         })?;
         self.wait(&[&controller], || self.all_signed("kills", "taskrun", count))?;
         self.stored_once("kills", &host, count)?;
-        let resident = controller.resident()?;
+        let mut resident = 0;
+        self.wait(&[&controller], || {
+            resident = controller.resident()?;
+            Ok((resident > RESIDENT).then(|| format!("the controller keeps more than {RESIDENT} MiB")))
+        })?;
         controller.stop()?;
         shell::say(&format!(
             "{count} runs ended while the controller was killed {kills} times: all signed, none twice, in {:.0} s; {resident} MiB resident at the end",
