@@ -137,16 +137,14 @@ fn lay(root: &Path, at: &Path, entry: &FolderMount) -> Result<(), StepError> {
     Ok(())
 }
 
-/// The flags a user namespace may not take away from a mount it inherited.
+/// The flags a user namespace may not take away from a mount it inherited. Those of access times are not among them: a remount
+/// that names none of them keeps what there is.
 fn kept_flags(mounted: &OwnedFd) -> MsFlags {
     let now = nix::sys::statvfs::fstatvfs(mounted).map_or(FsFlags::empty(), |stat| stat.flags());
     let pairs = [
         (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
         (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
         (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
     ];
     pairs.into_iter().filter(|(have, _)| now.contains(*have)).map(|(_, keep)| keep).collect()
 }
