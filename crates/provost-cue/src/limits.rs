@@ -45,6 +45,21 @@ pub(crate) const STACK_BYTES: usize = 64 << 20;
 /// Levels that are tried on the caller's stack first, which spares most checks a thread: 96 levels of 7 KiB are 672 KiB,
 /// a third of what threads commonly have.
 pub(crate) const SHALLOW_DEPTH: usize = 96;
+/// The same for the nesting of a policy: 32 levels of 12 KiB are 384 KiB, and hand-written policies have ten.
+const SHALLOW_NESTING: usize = 32;
+/// What a policy has too much of that nests deeper than [`Limits::policy_depth`].
+pub(crate) const NESTING: &str = "levels of policy nesting";
+
+impl Limits {
+    /// The same limits with no more levels than any thread's stack has room for.
+    pub(crate) fn shallow(&self) -> Self {
+        Self {
+            policy_depth: self.policy_depth.min(SHALLOW_NESTING),
+            eval_depth: self.eval_depth.min(SHALLOW_DEPTH),
+            ..*self
+        }
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {

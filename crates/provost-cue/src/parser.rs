@@ -4,7 +4,7 @@ mod expr;
 
 use crate::ast::{Clause, Comprehension, Decl, Experiments, Expr, Field, FieldLabel, File, Import, Kind};
 use crate::error::{Code, CueErrors, Reason};
-use crate::limits::Limits;
+use crate::limits::{Limits, NESTING};
 use crate::scanner::Scanner;
 use crate::source::{Sources, Span};
 use crate::text::Syntax;
@@ -88,7 +88,7 @@ impl<'a> Parser<'a> {
     ) -> Result<T, CueErrors> {
         if self.depth >= self.limits.policy_depth {
             let limit = self.limits.policy_depth as u64;
-            let reason = Reason::Limit { what: "levels of policy nesting", limit };
+            let reason = Reason::Limit { what: NESTING, limit };
             let positions = self.sources.position(self.token().span).into_iter().collect();
             return Err(CueErrors::one(String::new(), Code::Eval, reason, positions));
         }

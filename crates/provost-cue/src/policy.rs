@@ -8,7 +8,7 @@ use crate::data::Data;
 use crate::error::{Code, CueError, CueErrors, Reason};
 use crate::expr::Program;
 use crate::fault::{Abort, Bottom, Done};
-use crate::limits::{Limits, SHALLOW_DEPTH, STACK_BYTES};
+use crate::limits::{Limits, NESTING, STACK_BYTES};
 use crate::parser;
 use crate::print;
 use crate::source::Sources;
@@ -46,24 +46,8 @@ impl Policy {
     /// # Errors
     /// What is wrong with them: CUE's first complaint, something this crate does not know, or a limit.
     pub fn prepare(files: &[PolicyFile<'_>], limits: &Limits) -> Result<Self, CueErrors> {
-        on_own_stack(|| {
-            let bytes: usize = files.iter().map(|file| file.source.len()).sum();
-            if bytes > limits.policy_bytes {
-                let reason = Reason::Limit { what: "bytes of policy", limit: limits.policy_bytes as u64 };
-                return Err(CueErrors::one(String::new(), Code::Eval, reason, Vec::new()));
-            }
-            let mut files = files.to_vec();
-            files.sort_by_key(|file| file.name);
-            let mut sources = Sources::default();
-            let mut parsed = Vec::with_capacity(files.len());
-            for file in files {
-                let index = sources.add(file.name, file.source);
-                parsed.push(parser::parse(file.name, file.source, index, &sources, limits)?);
-            }
-            let program = Arc::new(compile::compile(parsed, sources)?);
-            evaluate(&mut Context::new(&program, None, limits, false), None)?;
-            Ok(Self { program, limits: *limits })
-        })
+        let program = on_stack_enough(limits, |limits| prepared(files, limits))?;
+        Ok(Self { program, limits: *limits })
     }
 
     /// Judges one document: unifies it with the policy and validates the result as cosign does (`Final`, not
@@ -72,13 +56,7 @@ impl Policy {
     /// # Errors
     /// Why the document does not hold, or could not be judged: that is never a pass.
     pub fn check(&self, data: &Data, absent: Absent) -> Result<(), CueErrors> {
-        let shallow = Limits { eval_depth: self.limits.eval_depth.min(SHALLOW_DEPTH), ..self.limits };
-        match self.judge(data, absent, &shallow, true) {
-            Err(errors) if shallow != self.limits && is_too_deep(&errors) => {
-                on_own_stack(|| self.judge(data, absent, &self.limits, true))
-            }
-            judged => judged,
-        }
+        on_stack_enough(&self.limits, |limits| self.judge(data, absent, limits, true))
     }
 
     /// `plain` is whether the short way may be taken; it changes how long it takes, never the outcome.
@@ -101,9 +79,43 @@ impl Policy {
     }
 }
 
-/// Whether an evaluation ended for want of levels.
+/// What policy files come to; see [`Policy::prepare`].
+fn prepared(files: &[PolicyFile<'_>], limits: &Limits) -> Result<Arc<Program>, CueErrors> {
+    let bytes: usize = files.iter().map(|file| file.source.len()).sum();
+    if bytes > limits.policy_bytes {
+        let reason = Reason::Limit { what: "bytes of policy", limit: limits.policy_bytes as u64 };
+        return Err(CueErrors::one(String::new(), Code::Eval, reason, Vec::new()));
+    }
+    let mut files = files.to_vec();
+    files.sort_by_key(|file| file.name);
+    let mut sources = Sources::default();
+    let mut parsed = Vec::with_capacity(files.len());
+    for file in files {
+        let index = sources.add(file.name, file.source);
+        parsed.push(parser::parse(file.name, file.source, index, &sources, limits)?);
+    }
+    let program = Arc::new(compile::compile(parsed, sources)?);
+    evaluate(&mut Context::new(&program, None, limits, false), None)?;
+    Ok(program)
+}
+
+/// Runs work on the caller's stack with as few levels as that surely has, and only where those do not suffice again with
+/// all levels on a stack of its own: making a thread takes longer than most of what is run here.
+fn on_stack_enough<T: Send>(
+    limits: &Limits,
+    work: impl Fn(&Limits) -> Result<T, CueErrors> + Sync,
+) -> Result<T, CueErrors> {
+    let shallow = limits.shallow();
+    match work(&shallow) {
+        Err(errors) if shallow != *limits && is_too_deep(&errors) => on_own_stack(|| work(limits)),
+        done => done,
+    }
+}
+
+/// Whether work ended for want of levels.
 fn is_too_deep(errors: &CueErrors) -> bool {
-    errors.iter().any(|error| matches!(error.reason, Reason::Limit { what: LEVELS, .. }))
+    let deep = |reason: &Reason| matches!(reason, Reason::Limit { what: LEVELS | NESTING, .. });
+    errors.iter().any(|error| deep(&error.reason))
 }
 
 /// Runs work on a stack of its own, as deep as the limits on nesting and evaluation need.

@@ -1,6 +1,7 @@
 //! The scanner: source text to tokens, with commas put in at line ends as the language says.
 
 use crate::error::{Code, CueErrors, Reason};
+use crate::limits::NESTING;
 use crate::literal;
 use crate::source::{Sources, Span};
 use crate::text::Syntax;
@@ -52,7 +53,7 @@ impl<'a> Scanner<'a> {
     /// Tokens to the end of the file, or to the `)` that ends an interpolation.
     fn tokens(&mut self, inner: bool, depth: usize) -> Result<Vec<Token>, CueErrors> {
         if depth > self.depth {
-            let reason = Reason::Limit { what: "levels of policy nesting", limit: self.depth as u64 };
+            let reason = Reason::Limit { what: NESTING, limit: self.depth as u64 };
             return Err(CueErrors::one(String::new(), Code::Eval, reason, Vec::new()));
         }
         let mut out: Vec<Token> = Vec::new();

@@ -141,6 +141,10 @@ fn every_limit_is_reached_and_ends_in_an_error() {
     for (open, close) in [("{a: ", "}"), ("[", "]"), ("(", ")"), ("-", ""), ("a: ", ""), ("\"\\(", ")\"")] {
         let policy = format!("x: {}", nested(open, close, usual.policy_depth + 1));
         assert_eq!(end(&policy, "{}", &usual), "levels of policy nesting", "{open}");
+        // Deeper than what is tried first, and within the limit.
+        let policy = format!("x: {}", nested(open, close, usual.policy_depth / 4));
+        let prepared = Policy::prepare(&[PolicyFile { name: "p.cue", source: &policy }], &usual);
+        assert_eq!(prepared.err().map(|errors| errors.to_string()), None, "{open}");
     }
     let chain: String = (0..usual.eval_depth).map(|n| format!("a{n}: a{} + 1\n", n + 1)).collect();
     assert_eq!(end(&format!("{chain}a{}: 1", usual.eval_depth), "{}", &usual), "levels of evaluation");

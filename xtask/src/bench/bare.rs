@@ -1,5 +1,6 @@
 //! A client that does nothing but upload: how much a registry takes of one who signs nothing, asks nothing and reads nothing; and
-//! the same where each run is also read and marked at an API server, which shares the machine.
+//! the same where each run is also read and marked at an API server, which shares the machine. Also one that does nothing but
+//! download: how long a registry's answers alone keep whoever verifies.
 
 use std::fmt::Display;
 use std::io::{BufRead as _, BufReader, Read, Write};
@@ -9,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 
@@ -96,6 +98,44 @@ pub(super) fn upload(
         let all: Vec<_> = (0..at_once).map(|_| scope.spawn(one)).collect();
         all.into_iter()
             .try_for_each(|one| one.join().map_err(|_| anyhow::anyhow!("an uploader broke down"))?)
+    })?;
+    Ok(began.elapsed())
+}
+
+/// Downloads what verifying an image by its tag `v1` takes: its manifest, the list of its attestations, and each of these, over
+/// so many connections. Says how long that took, connecting included; nothing is looked at but where to go on.
+pub(super) fn download(registry: SocketAddr, repository: &str, at_once: usize) -> Result<Duration> {
+    let path = |kind: &str, name: &str| format!("/v2/{repository}/{kind}/{name}");
+    let read = |connection: &mut Connection<TcpStream>, path: &str| -> Result<Vec<u8>> {
+        let answer = connection.ask("GET", path, KIND, &[])?;
+        if answer.status != 200 {
+            bail!("{path}: the registry answers {}, expected 200", answer.status);
+        }
+        Ok(answer.body)
+    };
+    let began = Instant::now();
+    let mut connection = Connection::plain(registry)?;
+    let image = read(&mut connection, &path("manifests", "v1"))?;
+    let digest = digest(&SHA256, &image);
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let list = read(&mut connection, &path("manifests", &format!("sha256-{hex}.att")))?;
+    let list: Value = serde_json::from_slice(&list)?;
+    let layers = list.get("layers").and_then(Value::as_array).context("a manifest without layers")?;
+    let left = Mutex::new(layers.iter().filter_map(|one| one.get("digest")?.as_str()));
+    let one = |mut connection: Connection<TcpStream>| -> Result<()> {
+        loop {
+            let next = left.lock().map_err(|_| anyhow::anyhow!("a download broke down"))?.next();
+            let Some(digest) = next else { return Ok(()) };
+            read(&mut connection, &path("blobs", digest))?;
+        }
+    };
+    thread::scope(|scope| -> Result<()> {
+        let others: Vec<_> =
+            (1..at_once).map(|_| scope.spawn(|| one(Connection::plain(registry)?))).collect();
+        one(connection)?;
+        let ended =
+            others.into_iter().map(|one| one.join().map_err(|_| anyhow::anyhow!("a download broke down"))?);
+        ended.collect()
     })?;
     Ok(began.elapsed())
 }

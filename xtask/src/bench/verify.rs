@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::{UsageWho, getrusage};
 
+use super::bare;
 use crate::place::Place;
 use crate::servers::Server;
 use crate::{proxy, shell};
@@ -113,7 +114,23 @@ impl Report<'_> {
         }
         let image = format!("{registry}/bench/many:v1");
         self.attested(&image, MANY, TAGS)?;
-        self.times_faster(&format!("{MANY} `.att` attestations, {name}"), &arguments(&[], &image), many, FEW)
+        self.times_faster(
+            &format!("{MANY} `.att` attestations, {name}"),
+            &arguments(&[], &image),
+            many,
+            FEW,
+        )?;
+        for (what, repository, connections) in [
+            ("one image", "bench/one", &[1][..]),
+            ("a hundred `.att` attestations", "bench/many", &[1, 2, 4, 8, 16]),
+        ] {
+            let bare = bare(registry, repository, connections)?;
+            shell::say(&format!(
+                "| {what}, {name}: the answers alone, to a bare client | {} | | |",
+                bare.shown()
+            ));
+        }
+        Ok(())
     }
 
     /// Everything that a registry 20 ms away makes slow.
@@ -215,6 +232,19 @@ impl Report<'_> {
         }
         Ok(most)
     }
+}
+
+/// How long a registry's answers alone take: of several numbers of connections, the one that is fastest.
+fn bare(registry: SocketAddr, repository: &str, connections: &[usize]) -> Result<Times> {
+    let mut all = Vec::new();
+    for &at_once in connections {
+        let times: Result<Vec<Duration>> =
+            (0..FEW).map(|_| bare::download(registry, repository, at_once)).collect();
+        let mut times = times?;
+        times.sort();
+        all.push(Times(times));
+    }
+    all.into_iter().min_by(|one, other| one.median().total_cmp(&other.median())).context("no connections")
 }
 
 /// How the line begins in which a measured process's peak stands.

@@ -1,6 +1,7 @@
 //! The short way and the full evaluation give one outcome, on the corpus and on made-up policies and documents.
 
 use super::*;
+use crate::limits::SHALLOW_DEPTH;
 
 /// The outcome both ways.
 fn both(source: &str, data: &str, absent: Absent) -> Option<(Option<String>, Option<String>)> {

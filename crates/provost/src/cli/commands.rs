@@ -143,19 +143,31 @@ commands! {
     "__step" Step(command::step::Args),
 }
 
-/// The root of all commands with those grown that the given words could mean; all of them where that is not plain.
+/// The root of the commands that a line, its program's name first, could mean: the one it begins with, or all, of which
+/// those it names are grown; all grown where that is not plain.
 pub(super) fn under(root: clap::Command, given: &[OsString]) -> clap::Command {
+    let root = root.subcommand_required(true).arg_required_else_help(true);
+    // A completion script tells of all commands.
+    let named =
+        |entry: &&Entry| entry.name != "completion" && given.get(1).is_some_and(|word| word == entry.name);
+    if let Some(entry) = ENTRIES.iter().find(named) {
+        return root.subcommand(entry.command(true));
+    }
     let is_meant = |entry: &Entry| given.iter().any(|word| word == entry.name);
     // Help and completion show flags of commands that the line need not name.
     let shows_all = |word: &OsString| ["help", "completion", "-version"].iter().any(|shown| word == shown);
     let all = given.iter().any(shows_all) || !ENTRIES.iter().any(is_meant);
-    let commands = ENTRIES.iter().map(|entry| {
-        let bare = clap::Command::new(entry.name);
-        let grown = if all || is_meant(entry) { (entry.grow)(bare) } else { bare };
-        let about = entry.about.trim();
-        grown.about(about.strip_suffix('.').unwrap_or(about)).hide(entry.name.starts_with('_'))
-    });
-    root.subcommand_required(true).arg_required_else_help(true).subcommands(commands)
+    root.subcommands(ENTRIES.iter().map(|entry| entry.command(all || is_meant(entry))))
+}
+
+impl Entry {
+    /// The command, with its flags or bare.
+    fn command(&self, grown: bool) -> clap::Command {
+        let bare = clap::Command::new(self.name);
+        let command = if grown { (self.grow)(bare) } else { bare };
+        let about = self.about.trim();
+        command.about(about.strip_suffix('.').unwrap_or(about)).hide(self.name.starts_with('_'))
+    }
 }
 
 impl Command {
