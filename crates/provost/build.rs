@@ -11,6 +11,8 @@ fn main() {
         return;
     }
     println!("cargo:rustc-link-arg-bin=provost=-no-pie");
+    // The unwinder from the compiler's archive: one library less to find, map and relocate.
+    println!("cargo:rustc-link-lib=gcc_eh");
     // Another linker than rustc's own on this platform may not read scripts; without it, the program is merely larger
     // in memory.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();

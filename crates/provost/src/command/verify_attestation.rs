@@ -134,7 +134,8 @@ impl Check<'_> {
     /// Verifies one image, judges it, and prints what holds.
     async fn image(&self, text: &str, place: &Place<'_>) -> Result<(), Failure> {
         let (args, face) = (self.args, self.face);
-        let report = self.attestations(place).await?;
+        let (report, ()) = tokio::join!(self.attestations(place), self.policies.prepare_meanwhile());
+        let report = report?;
         self.policies.judge(&report, &args.predicate_type, args.explain, face)?;
         let facts: Vec<&Facts> = report.verified.iter().map(|attestation| &attestation.facts).collect();
         print::header(text, &self.trust, false, args.check_claims, &facts, face);

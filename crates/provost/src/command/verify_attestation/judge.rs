@@ -1,5 +1,6 @@
 //! Policies over verified attestations, and what cosign says around them.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use provost_cue::Absent;
@@ -20,13 +21,15 @@ const POLICY_LIMIT: u64 = 16 * 1024 * 1024;
 pub(crate) struct Policies {
     given: Vec<String>,
     absent: Absent,
+    cue: Prepared<CuePolicy>,
+    rego: Prepared<RegoPolicy>,
 }
 
 /// The files of a language, prepared once; a file that cannot be prepared fails each attestation, as in cosign.
-type Prepared<T> = Option<Result<T, String>>;
+type Prepared<T> = OnceCell<Result<T, String>>;
 
 impl Policies {
-    /// Notes which files were given; none is opened before an attestation needs it.
+    /// Notes which files were given; what is wrong with one is said where an attestation needs it.
     pub(crate) fn new(given: &[String], absent: &str) -> Result<Self, Failure> {
         let absent = match absent {
             "refuse" => Absent::Refuse,
@@ -35,7 +38,22 @@ impl Policies {
                 return Err(Failure::new(format!("--cue-absent is {other:?}: expected refuse or allow")));
             }
         };
-        Ok(Self { given: given.to_vec(), absent })
+        Ok(Self { given: given.to_vec(), absent, cue: OnceCell::new(), rego: OnceCell::new() })
+    }
+
+    /// Prepares the CUE policies while a registry that has just been asked works on its answer.
+    pub(crate) async fn prepare_meanwhile(&self) {
+        // The request leaves when the connection's own task has run.
+        tokio::task::yield_now().await;
+        if let Ok((cue, _)) = self.by_language()
+            && !cue.is_empty()
+        {
+            self.cue(&cue);
+        }
+    }
+
+    fn cue(&self, files: &[String]) -> &Result<CuePolicy, String> {
+        self.cue.get_or_init(|| prepare_cue(files, self.absent))
     }
 
     /// Judges every attestation of the type; all must satisfy all policies.
@@ -53,8 +71,6 @@ impl Policies {
                 "WARNING: --cue-absent=allow lets a CUE policy fill in fields that the attestation lacks.",
             );
         }
-        let mut cue: Prepared<CuePolicy> = None;
-        let mut rego: Prepared<RegoPolicy> = None;
         let mut errors = Vec::new();
         let mut judged = 0;
         for attestation in of_type(found, word) {
@@ -63,8 +79,7 @@ impl Policies {
                 .map_err(|error| Failure::new(cosign::policy_input(&error)))?;
             if !cue_files.is_empty() {
                 face.say(format!("will be validating against CUE policies: [{}]", cue_files.join(" ")));
-                let policy = cue.get_or_insert_with(|| self.prepare_cue(&cue_files));
-                let verdict = match policy {
+                let verdict = match self.cue(&cue_files) {
                     Ok(policy) => policy.judge(&input).map_err(|error| error.to_string()),
                     Err(why) => Err(why.clone()),
                 };
@@ -78,7 +93,7 @@ impl Policies {
             }
             if !rego_files.is_empty() {
                 face.say(format!("will be validating against Rego policies: [{}]", rego_files.join(" ")));
-                let policy = rego.get_or_insert_with(|| prepare_rego(&rego_files));
+                let policy = self.rego.get_or_init(|| prepare_rego(&rego_files));
                 let refused = match policy {
                     Ok(policy) => cosign::rego(&policy.judge(&input.text)),
                     Err(why) => Some(why.clone()),
@@ -123,19 +138,19 @@ impl Policies {
         }
         Ok((cue, rego))
     }
+}
 
-    fn prepare_cue(&self, files: &[String]) -> Result<CuePolicy, String> {
-        let mut sources = Vec::new();
-        for file in files {
-            // CUE's loader stats every file first and names it by its absolute path.
-            let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
-            if let Err(error) = std::fs::metadata(&path) {
-                return Err(format!("stat {}: {}", path.display(), go_os::cause(&error)));
-            }
-            sources.push((file.clone(), source(&path)?));
+fn prepare_cue(files: &[String], absent: Absent) -> Result<CuePolicy, String> {
+    let mut sources = Vec::new();
+    for file in files {
+        // CUE's loader stats every file first and names it by its absolute path.
+        let path = std::path::absolute(file).unwrap_or_else(|_| file.into());
+        if let Err(error) = std::fs::metadata(&path) {
+            return Err(format!("stat {}: {}", path.display(), go_os::cause(&error)));
         }
-        CuePolicy::prepare(&sources, self.absent).map_err(|error| error.to_string())
+        sources.push((file.clone(), source(&path)?));
     }
+    CuePolicy::prepare(&sources, absent).map_err(|error| error.to_string())
 }
 
 fn prepare_rego(files: &[String]) -> Result<RegoPolicy, String> {
