@@ -49,7 +49,9 @@ pub fn run(arguments: &[&str]) -> Result<()> {
     if patterns.is_empty() {
         bail!("callgrind named no function of {}: is its symbol table stripped?", binary.display());
     }
-    let lines: String = patterns.iter().map(|name| format!("    *(.text.{name})\n")).collect();
+    // What rustc takes for cold has sections of its own.
+    let lines: String =
+        patterns.iter().map(|name| format!("    *(.text.{name} .text.unlikely.{name})\n")).collect();
     let script = format!("{HEAD}SECTIONS\n{{\n  .text.verify : {{\n{lines}  }}\n}}\nINSERT BEFORE .text\n");
     fs::write(shell::root().join(SCRIPT), script).context(SCRIPT)?;
     shell::say(&format!("{SCRIPT}: {} functions", patterns.len()));
@@ -62,19 +64,43 @@ fn executed(place: &Place, binary: &Path, arguments: &[&str]) -> Result<BTreeSet
     let callgrind = ["--tool=callgrind", "--demangle=no", "--callgrind-out-file=calls", program];
     place.must_by(Path::new("valgrind"), &[callgrind.as_slice(), arguments].concat())?;
     let calls = place.read("calls")?;
-    // A function is written `fn=(number) name` where it first appears, as callee `cfn=`; recursion adds `'2`.
-    let name = |line: &str| {
-        let (_, rest) = line.strip_prefix('c').unwrap_or(line).strip_prefix("fn=(")?.split_once(") ")?;
-        Some(rest.split('\'').next()?.to_owned())
-    };
-    Ok(calls.lines().filter_map(name).collect())
+    Ok(of_program(&calls, program))
+}
+
+/// The functions of a program that callgrind's report names. One is written `fn=(number) name` where it first appears, below the
+/// `ob=` of its file; as callee `cfn=` after a `cob=` where that is another file; recursion adds `'2`.
+fn of_program(calls: &str, program: &str) -> BTreeSet<String> {
+    let (mut ours, mut names) = (BTreeSet::new(), BTreeSet::new());
+    let (mut here, mut there) = (false, None);
+    for line in calls.lines() {
+        let Some((key, value)) = line.split_once('=') else { continue };
+        let (number, name) = value.split_once(' ').unwrap_or((value, ""));
+        match key {
+            "ob" | "cob" => {
+                // Of sections that are not called `.text` it does not know the file.
+                if name == program || name == "???" {
+                    ours.insert(number);
+                }
+                let ours = ours.contains(number);
+                if key == "ob" { here = ours } else { there = Some(ours) }
+            }
+            "fn" | "cfn" => {
+                let ours = if key == "cfn" { there.take().unwrap_or(here) } else { here };
+                if ours && !name.is_empty() {
+                    names.extend(name.split('\'').next().map(str::to_owned));
+                }
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// A symbol as the linker is to look for it: crates' disambiguators change with every version, and so does the suffix of
-/// what the compiler has split; `None` for what is no function of Rust or of aws-lc.
+/// what the compiler has split; `None` for what is no name.
 fn pattern(symbol: &str) -> Option<String> {
     let whole = symbol.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.$".contains(&byte));
-    if !whole || !(symbol.starts_with("_R") || symbol.contains("aws_lc") || symbol.starts_with("ecp_")) {
+    if !whole || symbol.starts_with("0x") {
         return None;
     }
     let symbol = symbol.split_once(".llvm.").map_or(symbol, |(name, _)| name);
@@ -102,7 +128,15 @@ fn pattern(symbol: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::pattern;
+    use super::{of_program, pattern};
+
+    #[test]
+    fn only_the_programs_own_functions_count() {
+        let calls = "ob=(1) /lib/libc.so.6\nfn=(1) malloc\n1 2\nob=(2) /bin/p\nfn=(2) main\ncfn=(3) run'2\ncalls=1 2\n\
+                     cob=(3) ???\ncfn=(8) cold\ncob=(1)\ncfn=(4) free\ncalls=1 2\ncfn=(5) end\nob=(1)\nfn=(6) exit\nob=(2)\nfn=(3)\nfn=(7) mi_free\n";
+        let found: Vec<String> = of_program(calls, "/bin/p").into_iter().collect();
+        assert_eq!(found, ["cold", "end", "main", "mi_free", "run"]);
+    }
 
     #[test]
     fn versions_do_not_hide_a_function() {
@@ -111,8 +145,9 @@ mod tests {
             ("_RNvNtCsgEmfK2I1SDS_4core3ptr4drop.llvm.123", Some("_RNvNtCs*_4core3ptr4drop*")),
             ("_RNvC3abc4Csum", Some("_RNvC3abc4Csum*")),
             ("aws_lc_0_47_0_SHA256_Update", Some("aws_lc_0_47_0_SHA256_Update")),
+            ("mi_page_fresh_alloc", Some("mi_page_fresh_alloc")),
             ("0x000000000001ab70", None),
-            ("malloc", None),
+            ("???", None),
         ] {
             assert_eq!(pattern(symbol).as_deref(), found, "{symbol}");
         }
