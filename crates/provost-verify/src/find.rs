@@ -223,16 +223,18 @@ async fn payload_layers(
     Ok(view.layers.into_iter().filter(|layer| layer.media_type == SIGNATURE_LAYER).collect())
 }
 
+/// Whether many of these may lie in memory together.
+pub(crate) fn are_small(places: &[Place]) -> bool {
+    places.iter().all(|place| place.size <= SMALL)
+}
+
 /// The candidates at these places, in their order; none is longer than its manifest says.
 pub(crate) fn fetched<'a>(
     store: &'a dyn Store,
     request: &'a FindRequest<'_>,
     places: Vec<Place>,
 ) -> impl Stream<Item = Result<Candidate, Unchecked>> + 'a {
-    let at_once = match places.iter().all(|place| place.size <= SMALL) {
-        true => SMALL_FETCHES_AT_ONCE,
-        false => FETCHES_AT_ONCE,
-    };
+    let at_once = if are_small(&places) { SMALL_FETCHES_AT_ONCE } else { FETCHES_AT_ONCE };
     stream::iter(places)
         .map(move |Place { source, digest, size }| async move {
             let bytes = store.blob(request.repository, &digest, size).await?;

@@ -98,6 +98,8 @@ impl AttestationReport {
 /// How many attestations are verified between two answers; more have a thread of their own, which takes as long to
 /// start as two signatures take to verify.
 const CHECKED_BETWEEN: usize = 8;
+/// How many small ones may wait for that thread, so that neither it nor the network does; of large ones, one.
+const FETCHED_AHEAD: usize = 16;
 
 /// Finds and checks all attestations of an image under one attestor; to be called in a tokio runtime.
 ///
@@ -111,9 +113,10 @@ pub async fn verify_attestations(
 ) -> Result<AttestationReport, Unchecked> {
     let places = places(store, request).await?;
     let is_few = places.len() <= CHECKED_BETWEEN;
+    let ahead = if are_small(&places) { FETCHED_AHEAD } else { 1 };
     let mut candidates = pin!(fetched(store, request, places));
     if !is_few {
-        return checked_aside(candidates, request.image, trust, check_claims).await;
+        return checked_aside(candidates, ahead, request.image, trust, check_claims).await;
     }
     let mut report = AttestationReport::default();
     while let Some(candidate) = candidates.try_next().await? {
@@ -126,11 +129,12 @@ pub async fn verify_attestations(
 /// keep no other request waiting.
 async fn checked_aside(
     mut candidates: impl Stream<Item = Result<Candidate, Unchecked>> + Unpin,
+    ahead: usize,
     image: &Digest,
     trust: &Trust,
     check_claims: bool,
 ) -> Result<AttestationReport, Unchecked> {
-    let (found, mut waiting) = tokio::sync::mpsc::channel::<Candidate>(1);
+    let (found, mut waiting) = tokio::sync::mpsc::channel::<Candidate>(ahead);
     let (image, trust) = (image.clone(), trust.clone());
     let checker = tokio::task::spawn_blocking(move || {
         let mut report = AttestationReport::default();
