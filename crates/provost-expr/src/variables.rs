@@ -20,6 +20,7 @@ use crate::jmespath::{Expression, Found, JmesError};
 use crate::origins::Origins;
 pub use marked::ForeignFault;
 use marked::Marked;
+use path::Place;
 pub use reference::ReferenceFault;
 
 /// How deep a document may be nested: what the JSON reader lets in (128), and room for what expressions add.
@@ -147,7 +148,7 @@ pub fn substitute_with_origins(
     environment: &Environment<'_>,
 ) -> Result<(Value, Origins), SubstituteError> {
     let resolved = reference::resolve(document)?;
-    Substitution { lookup, environment, spent: Cell::new(0) }.value(&resolved, "", 0)
+    Substitution { lookup, environment, spent: Cell::new(0) }.value(&resolved, Place::Root, 0)
 }
 
 /// Substitutes the variables of one text; a text that is one variable becomes that variable's value.
@@ -179,17 +180,17 @@ struct Substitution<'a> {
 }
 
 impl Substitution<'_> {
-    fn value(&self, value: &Value, path: &str, depth: usize) -> Result<(Value, Origins), SubstituteError> {
+    fn value(&self, value: &Value, at: Place<'_>, depth: usize) -> Result<(Value, Origins), SubstituteError> {
         if depth > MAX_DOCUMENT_DEPTH {
-            return Err(SubstituteError::TooDeep(path.to_owned()));
+            return Err(SubstituteError::TooDeep(at.to_string()));
         }
         match value {
             Value::String(text) => {
-                let (found, origins) = self.text(text, path)?;
+                let (found, origins) = self.text(text, at)?;
                 match found {
                     // What the policy itself says may hold variables in turn.
                     Found { value: value @ (Value::Array(_) | Value::Object(_)), origin: Origin::Policy } => {
-                        self.value(&value, path, depth + 1)
+                        self.value(&value, at, depth + 1)
                     }
                     Found { value, .. } => Ok((value, origins)),
                 }
@@ -198,7 +199,7 @@ impl Substitution<'_> {
                 let mut made = Vec::with_capacity(items.len());
                 let mut by = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
-                    let (item, origins) = self.value(item, &format!("{path}/{index}"), depth + 1)?;
+                    let (item, origins) = self.value(item, Place::Item(&at, index), depth + 1)?;
                     made.push(item);
                     by.push(origins);
                 }
@@ -209,13 +210,12 @@ impl Substitution<'_> {
                 let mut made = Map::new();
                 let mut by = BTreeMap::new();
                 for (key, item) in map {
-                    let new_key = match self.text(key, path)?.0.value {
+                    let new_key = match self.text(key, at)?.0.value {
                         Value::String(text) => text,
                         Value::Null => key.clone(),
                         _ => return Err(SubstituteError::KeyNotText(key.clone())),
                     };
-                    let below = format!("{path}/{}", key.replace('/', "\\/"));
-                    let (item, origins) = self.value(item, &below, depth + 1)?;
+                    let (item, origins) = self.value(item, Place::Field(&at, key), depth + 1)?;
                     if origins == Origins::Ours {
                         by.remove(&new_key);
                     } else {
@@ -229,7 +229,7 @@ impl Substitution<'_> {
         }
     }
 
-    fn text(&self, text: &str, path: &str) -> Result<(Found, Origins), SubstituteError> {
+    fn text(&self, text: &str, at: Place<'_>) -> Result<(Found, Origins), SubstituteError> {
         let plain = |marked: &Marked| {
             let value = Value::String(marked.text().to_owned());
             (Found { value, origin: Origin::Policy }, marked.origins())
@@ -250,7 +250,7 @@ impl Substitution<'_> {
             for span in variables {
                 let whole = span.start == 0 && span.end == marked.len();
                 let variable = marked.variable(span.clone());
-                let (found, shallow) = self.resolve(&variable, path)?;
+                let (found, shallow) = self.resolve(&variable, at)?;
                 if whole {
                     let foreign = found.origin == Origin::Foreign;
                     return Ok((found, if foreign { Origins::Foreign } else { Origins::Ours }));
@@ -265,7 +265,7 @@ impl Substitution<'_> {
                     other => next.push(&go_text::to_json(other), origin),
                 }
                 if next.len() > MAX_TEXT {
-                    return Err(SubstituteError::TooLong(path.to_owned()));
+                    return Err(SubstituteError::TooLong(at.to_string()));
                 }
             }
             next.append(&marked, copied..marked.len());
@@ -274,11 +274,11 @@ impl Substitution<'_> {
             }
             marked = next;
         }
-        Err(SubstituteError::TooManyRounds(path.to_owned()))
+        Err(SubstituteError::TooManyRounds(at.to_string()))
     }
 
     /// The value of what stands between one pair of braces, and whether it was written `{{- … }}`.
-    fn resolve(&self, variable: &Marked, path: &str) -> Result<(Found, bool), SubstituteError> {
+    fn resolve(&self, variable: &Marked, at: Place<'_>) -> Result<(Found, bool), SubstituteError> {
         let mut trimmed = variable.trimmed();
         let shallow = trimmed.strip_dash();
         if shallow {
@@ -287,13 +287,13 @@ impl Substitution<'_> {
         let origin = trimmed.origin();
         let fail = |variable: String, cause: QueryError| SubstituteError::Variable {
             variable: go_text::shorten(&variable),
-            path: path.to_owned(),
+            path: at.to_string(),
             cause: Box::new(cause),
         };
         let mut text = trimmed.expression().map_err(|fault| fail(trimmed.text().to_owned(), fault.into()))?;
         if text == "@" {
             let target = query("target", self.lookup, self.environment).is_ok();
-            text = path::current(path, if target { &["target"] } else { &["request", "object"] });
+            text = path::current(&at.to_string(), if target { &["target"] } else { &["request", "object"] });
         }
         if text.contains(NEW_OBJECT) && is_delete(self.lookup) {
             text = text.replace(NEW_OBJECT, "request.oldObject");

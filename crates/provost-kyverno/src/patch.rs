@@ -82,9 +82,11 @@ impl Marks {
         if flat.is_empty() {
             return None;
         }
-        let scoped = json!(scoped).to_string();
-        // Kyverno's struct puts the version first, which serde_json's sorted objects would not.
-        Some((json!(flat).to_string(), format!("{{\"version\":1,\"policies\":{scoped}}}")))
+        // Maps of texts always become JSON.
+        let flat = serde_json::to_string(&flat).unwrap_or_default();
+        let scoped = serde_json::to_string(&scoped).unwrap_or_default();
+        // Kyverno's struct puts the version first, which sorted objects would not.
+        Some((flat, format!("{{\"version\":1,\"policies\":{scoped}}}")))
     }
 }
 

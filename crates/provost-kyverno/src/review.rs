@@ -56,7 +56,7 @@ pub fn answers(request: &Request, judgement: &Judgement) -> Answers {
     warned.extend(judgement.notes.iter().map(|note| format!("{OWN_WARNING}{note}")));
     let mut mutate = allowed(request, &warned);
     if !judgement.operations.is_empty() {
-        let patch = Value::Array(judgement.operations.clone()).to_string();
+        let patch = serde_json::to_string(&judgement.operations).unwrap_or_default();
         mutate.insert("patch".to_owned(), Value::String(STANDARD.encode(patch)));
         mutate.insert("patchType".to_owned(), Value::String("JSONPatch".to_owned()));
     }

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use crate::asking::{AskedLog, ask, question_of};
 use crate::check::{CheckedAttestation, check_attestation};
-use crate::find::{Candidate, FETCHES_AT_ONCE, FindRequest, Source, each_attestation, fetched, places};
+use crate::find::{
+    Candidate, FETCHES_AT_ONCE, FindRequest, Source, are_small, each_attestation, fetched, places,
+};
 use crate::reason::{Reason, Unchecked};
 use crate::trust::{Facts, Trust};
 

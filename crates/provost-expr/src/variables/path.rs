@@ -1,5 +1,28 @@
 //! Paths into a document: how they are written, and what `{{ @ }}` means at one.
 
+use std::fmt;
+
+/// A place in a document, which becomes a path only where somebody reads it.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// The document itself.
+    Root,
+    /// An item of a list.
+    Item(&'a Self, usize),
+    /// A field of an object.
+    Field(&'a Self, &'a str),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Item(above, index) => write!(f, "{above}/{index}"),
+            Self::Field(above, key) => write!(f, "{above}/{}", key.replace('/', "\\/")),
+        }
+    }
+}
+
 /// The parts of a path; `\/` inside a part is a slash of its own.
 pub(super) fn parts(path: &str) -> Vec<String> {
     let mut parts = Vec::new();

@@ -1,8 +1,11 @@
 //! `$(path)` inside policy text: another text of the same document.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use super::path::Place;
 use super::{MAX_DOCUMENT_DEPTH, MAX_TEXT, SubstituteError};
 use crate::pattern::{self, Sign};
 
@@ -35,32 +38,49 @@ pub enum ReferenceFault {
     },
 }
 
-/// Replaces all references in a document.
+/// Replaces all references in a document; one without any stays as it is.
 ///
 /// # Errors
 /// For the first reference without a text.
-pub(super) fn resolve(document: &Value) -> Result<Value, SubstituteError> {
-    walk(document, document, "", 0)
+pub(super) fn resolve(document: &Value) -> Result<Cow<'_, Value>, SubstituteError> {
+    match refers(document, 0) {
+        true => walk(document, document, Place::Root, 0).map(Cow::Owned),
+        false => Ok(Cow::Borrowed(document)),
+    }
 }
 
-fn walk(document: &Value, value: &Value, path: &str, depth: usize) -> Result<Value, SubstituteError> {
+/// Whether there may be a reference: what is nested too deep is left to the walk, which says so.
+fn refers(value: &Value, depth: usize) -> bool {
+    depth > MAX_DOCUMENT_DEPTH
+        || match value {
+            Value::String(text) => text.contains("$("),
+            Value::Array(items) => items.iter().any(|item| refers(item, depth + 1)),
+            Value::Object(map) => map.iter().any(|(key, item)| key.contains("$(") || refers(item, depth + 1)),
+            _ => false,
+        }
+}
+
+fn walk(document: &Value, value: &Value, at: Place<'_>, depth: usize) -> Result<Value, SubstituteError> {
     if depth > MAX_DOCUMENT_DEPTH {
-        return Err(SubstituteError::TooDeep(path.to_owned()));
+        return Err(SubstituteError::TooDeep(at.to_string()));
     }
     Ok(match value {
-        Value::String(text) => Value::String(replace(document, text, path)?),
+        Value::String(text) => Value::String(replace(document, text, &at.to_string())?),
         Value::Array(items) => {
             let mut made = Vec::with_capacity(items.len());
             for (index, item) in items.iter().enumerate() {
-                made.push(walk(document, item, &format!("{path}/{index}"), depth + 1)?);
+                made.push(walk(document, item, Place::Item(&at, index), depth + 1)?);
             }
             Value::Array(made)
         }
         Value::Object(map) => {
             let mut made = Map::new();
             for (key, item) in map {
-                let below = format!("{path}/{}", key.replace('/', "\\/"));
-                made.insert(replace(document, key, path)?, walk(document, item, &below, depth + 1)?);
+                let below = Place::Field(&at, key);
+                made.insert(
+                    replace(document, key, &at.to_string())?,
+                    walk(document, item, below, depth + 1)?,
+                );
             }
             Value::Object(made)
         }

@@ -13,7 +13,8 @@ pub(super) const VERSION: &str = provost_kyverno::request::read::REVIEW_VERSION;
 /// A `response` in its `AdmissionReview`.
 pub(super) fn envelope(response: Value) -> Response<Full<Bytes>> {
     let review = json!({"apiVersion": VERSION, "kind": "AdmissionReview", "response": response});
-    made(StatusCode::OK, "application/json", Bytes::from(review.to_string()))
+    // A JSON value always becomes text.
+    made(StatusCode::OK, "application/json", Bytes::from(serde_json::to_vec(&review).unwrap_or_default()))
 }
 
 /// The answer to what is no review: a denial where its identifier is known, since an API server takes everything else for
